@@ -1,0 +1,1 @@
+"""From a matrix to component patterns and weights, for every k."""

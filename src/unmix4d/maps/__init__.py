@@ -1,0 +1,1 @@
+"""Which crystal is where, and where crystals overlap."""

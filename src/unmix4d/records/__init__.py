@@ -1,0 +1,56 @@
+"""The value objects in which the stages meet: frozen, shapes checked once, never written to."""
+
+from unmix4d.records.answers import (
+    ClusterComparison,
+    ClusterMap,
+    ComponentRoles,
+    CriterionCurve,
+    Decision,
+    OverlapMap,
+    PairwiseScores,
+)
+from unmix4d.records.base import (
+    NO_CRYSTAL,
+    OVERLAP_THRESHOLDS,
+    AnyArray,
+    Better,
+    BoolArray,
+    Confidence,
+    FloatArray,
+    IntArray,
+    PatternArray,
+    Role,
+)
+from unmix4d.records.factors import Factorization, Sweep
+from unmix4d.records.measured import Beam, Geometry, PatternMatrix, Scan, Survey
+from unmix4d.records.runs import RunRecord, RunResult, StageCost
+
+__all__ = [
+    "NO_CRYSTAL",
+    "OVERLAP_THRESHOLDS",
+    "AnyArray",
+    "Beam",
+    "Better",
+    "BoolArray",
+    "ClusterComparison",
+    "ClusterMap",
+    "ComponentRoles",
+    "Confidence",
+    "CriterionCurve",
+    "Decision",
+    "Factorization",
+    "FloatArray",
+    "Geometry",
+    "IntArray",
+    "OverlapMap",
+    "PairwiseScores",
+    "PatternArray",
+    "PatternMatrix",
+    "Role",
+    "RunRecord",
+    "RunResult",
+    "Scan",
+    "StageCost",
+    "Survey",
+    "Sweep",
+]

@@ -1,0 +1,198 @@
+"""The answers: how many, which is where, where they overlap, how well they stand for the data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from unmix4d.records.base import (
+    NO_CRYSTAL,
+    OVERLAP_THRESHOLDS,
+    Better,
+    Confidence,
+    FloatArray,
+    IntArray,
+    Role,
+    empty,
+    require,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CriterionCurve:
+    """One criterion over k: its values, which direction is better, and the k that it would choose."""
+
+    name: str
+    better: Better
+    ks: tuple[int, ...]
+    values: tuple[float, ...]
+    choice: int | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        require(len(self.ks) == len(self.values), "a curve needs one value for each k")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PairwiseScores:
+    """One metric between all pairs of component exemplars: ``values`` (k, k), NaN for dead ones."""
+
+    metric: str
+    better: Better
+    values: FloatArray
+
+    def __post_init__(self) -> None:
+        require(self.values.ndim == 2 and self.values.shape[0] == self.values.shape[1], "scores must be (k, k)")  # noqa: PLR2004
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ComponentRoles:
+    """What each component of one factorization is.
+
+    Attributes
+    ----------
+    roles : tuple of str, length k
+    crystals : (k,) int16
+        The crystal that the component belongs to; -1 for background, vacuum and dead ones.
+    spot_patterns : (k, pattern_y, pattern_x) float32
+        The component with its smooth background removed: what is left are the Bragg spots.
+    similarity : (k, k) float64
+        Cosine of the square roots of the spot patterns: 1 = spots at the same places.
+    """
+
+    roles: tuple[Role, ...]
+    crystals: IntArray
+    spot_patterns: FloatArray
+    similarity: FloatArray
+
+    @property
+    def n_crystals(self) -> int:
+        """Number of distinct crystals."""
+        return int(self.crystals.max(initial=NO_CRYSTAL)) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decision:
+    """How many components and crystals, and why.
+
+    Attributes
+    ----------
+    k, n_crystals : int
+        Components of the chosen factorization; distinct crystals among them.
+    k_low, k_high : int
+        The range of interest.
+    confidence : str
+    reason : str
+        In words, for the report.
+    curves : tuple of CriterionCurve
+    pairwise : mapping of k to PairwiseScores
+        The k x k matrices of every k in the range of interest.
+    votes : mapping of criterion name to k
+    roles : mapping of k to ComponentRoles
+        For every k in the range of interest.
+    warnings : tuple of str
+    """
+
+    k: int
+    n_crystals: int
+    k_low: int
+    k_high: int
+    confidence: Confidence
+    reason: str
+    curves: tuple[CriterionCurve, ...] = ()
+    pairwise: Mapping[int, tuple[PairwiseScores, ...]] = field(default_factory=empty)
+    votes: Mapping[str, int] = field(default_factory=empty)
+    roles: Mapping[int, ComponentRoles] = field(default_factory=empty)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClusterMap:
+    """Which crystal is where.
+
+    Attributes
+    ----------
+    labels : (scan_y, scan_x) int16
+        Index of the crystal; -1 = masked, dark, vacuum or background.
+    roles : ComponentRoles
+    crystal_patterns : (n_crystals, pattern_y, pattern_x) float32
+        Counts-weighted mean of the crystal's components, unit sum.
+    crystal_weights : (n_crystals, scan_y, scan_x) float32
+        Bragg counts: the components of a crystal added up, without beam and background.
+    """
+
+    labels: IntArray
+    roles: ComponentRoles
+    crystal_patterns: FloatArray
+    crystal_weights: FloatArray
+
+    def __post_init__(self) -> None:
+        require(self.crystal_weights.shape[1:] == self.labels.shape, "crystal_weights must match labels")
+        require(len(self.crystal_patterns) == len(self.crystal_weights), "one pattern for each crystal")
+
+    @property
+    def n_crystals(self) -> int:
+        """Number of distinct crystals."""
+        return len(self.crystal_weights)
+
+    @property
+    def counts(self) -> IntArray:
+        """(n_crystals,) number of probes of each crystal."""
+        return np.bincount(self.labels[self.labels >= 0].ravel(), minlength=self.n_crystals)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OverlapMap:
+    """Where two crystals share a probe (method, section 8).
+
+    Attributes
+    ----------
+    ratio : (scan_y, scan_x) float32
+        Second largest over largest crystal weight, in [0, 1].
+    first, second : (scan_y, scan_x) int16
+        Indices of those crystals; -1 where there is none.
+    level : (scan_y, scan_x) int8
+        Number of thresholds that the ratio reaches; -1 where it is not assessed.
+    thresholds : tuple of float
+    """
+
+    ratio: FloatArray
+    first: IntArray
+    second: IntArray
+    level: IntArray
+    thresholds: tuple[float, ...] = OVERLAP_THRESHOLDS
+
+    def __post_init__(self) -> None:
+        shapes = {self.ratio.shape, self.first.shape, self.second.shape, self.level.shape}
+        require(len(shapes) == 1, "all overlap maps must have the scan shape")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClusterComparison:
+    """How well each cluster stands for the measured patterns (method, section 7).
+
+    Attributes
+    ----------
+    counts : (n_crystals,) int
+        Number of probes of each cluster.
+    mean_patterns, reconstructed_patterns : (n_crystals, pattern_y, pattern_x) float64
+        Measured mean and reconstruction, counts; NaN for an empty cluster.
+    metrics, null_zero, null_global : mapping of metric name to (n_crystals,) float64
+        Reconstruction, an empty image and the global mean pattern, each against the measured mean.
+    columns : mapping of column name to (n_crystals,) float64
+        Everything else: NSD by both definitions, intensity ratio, cosine ...
+    data_range : float
+        L of PSNR and SSIM.
+    compared_to : str
+        "raw" or the name of the filter whose output is the reference.
+    """
+
+    counts: IntArray
+    mean_patterns: FloatArray
+    reconstructed_patterns: FloatArray
+    metrics: Mapping[str, FloatArray]
+    null_zero: Mapping[str, FloatArray]
+    null_global: Mapping[str, FloatArray]
+    columns: Mapping[str, FloatArray]
+    data_range: float
+    compared_to: str = "raw"

@@ -1,0 +1,87 @@
+"""Factorizations, and everything that was tried over k."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from unmix4d.records.base import BoolArray, FloatArray, empty, require, spread
+from unmix4d.records.measured import Geometry, PatternMatrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Factorization:
+    """k component patterns and their weights at every probe.
+
+    Attributes
+    ----------
+    components : (k, n_pixels) float32
+        Each sums to 1, so that weights are counts; a dead component is 0 everywhere.
+    weights : (n_probes, k) float32, counts
+    geometry, probe_mask, pixel_mask
+        As in the PatternMatrix that was factorised.
+    loss : float
+        Exact mean of |V - V'| over all rows and columns, in counts; NaN if not measured.
+    loss_history : tuple of float
+        The solver's own objective after each iteration, as a share of its value for V' = 0.
+    converged : bool
+    solver, start : str
+    seed : int
+    start_losses : mapping
+        The final objective of every start that was tried.
+    """
+
+    components: FloatArray
+    weights: FloatArray
+    geometry: Geometry
+    probe_mask: BoolArray
+    pixel_mask: BoolArray
+    loss: float = float("nan")
+    loss_history: tuple[float, ...] = ()
+    converged: bool = False
+    solver: str = ""
+    start: str = ""
+    seed: int = 0
+    start_losses: Mapping[str, float] = field(default_factory=empty)
+
+    def __post_init__(self) -> None:
+        k = self.components.shape[0]
+        require(self.components.shape == (k, int(self.pixel_mask.sum())), "components must be (k, n_pixels)")
+        require(self.weights.shape == (int(self.probe_mask.sum()), k), "weights must be (n_probes, k)")
+
+    @property
+    def k(self) -> int:
+        """Number of components."""
+        return int(self.components.shape[0])
+
+    @property
+    def dead(self) -> BoolArray:
+        """(k,) True for components that carry nothing."""
+        return np.asarray((self.components.sum(axis=1) <= 0) | (self.weights.sum(axis=0) <= 0))
+
+    def weight_maps(self) -> FloatArray:
+        """Weights as maps, shape (k, scan_y, scan_x), counts; 0 where the probe is masked."""
+        return np.moveaxis(spread(self.weights, self.probe_mask, 0), -1, 0)
+
+    def component_patterns(self) -> FloatArray:
+        """Components as images, shape (k, pattern_y, pattern_x); 0 where the pixel is masked."""
+        return np.moveaxis(spread(self.components.T, self.pixel_mask, 0), -1, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sweep:
+    """Factorizations for every k that was tried, and the right to ask for more."""
+
+    matrix: PatternMatrix
+    fits: Mapping[int, Factorization]
+    refit: Callable[[Sequence[int]], Mapping[int, Factorization]] | None = None
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """Every k that was fitted, ascending."""
+        return tuple(sorted(self.fits))
+
+    @property
+    def losses(self) -> FloatArray:
+        """Exact K-component loss at each k, in counts."""
+        return np.array([self.fits[k].loss for k in self.ks])

@@ -1,0 +1,55 @@
+"""A whole run: what was asked, what it cost, what came out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from unmix4d.records.answers import ClusterComparison, ClusterMap, Decision, OverlapMap
+from unmix4d.records.base import BoolArray
+from unmix4d.records.factors import Factorization
+from unmix4d.records.measured import Geometry, Survey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StageCost:
+    """Seconds and peak resident bytes of one stage."""
+
+    stage: str
+    seconds: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunRecord:
+    """What is needed to understand and repeat a run."""
+
+    settings: Mapping[str, Any]
+    seed: int
+    versions: Mapping[str, str]
+    source: str
+    source_digest: str
+    started: str
+    costs: tuple[StageCost, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunResult:
+    """The whole answer of one run: one of each."""
+
+    record: RunRecord
+    geometry: Geometry
+    survey: Survey
+    steps: tuple[str, ...]
+    pixel_mask: BoolArray
+    probe_mask: BoolArray
+    fits: Mapping[int, Factorization]
+    decision: Decision
+    clusters: ClusterMap
+    overlap: OverlapMap
+    comparison: ClusterComparison
+
+    @property
+    def factorization(self) -> Factorization:
+        """The factorization that was chosen."""
+        return self.fits[self.decision.k]

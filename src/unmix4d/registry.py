@@ -1,0 +1,121 @@
+"""The four extension points, and the list of what exists for each.
+
+Built-ins are named by dotted path and imported when asked for; other packages add theirs through the
+entry-point groups ``unmix4d.filters``, ``unmix4d.solvers``, ``unmix4d.criteria`` and ``unmix4d.exporters``.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+
+from unmix4d.errors import UsageError
+from unmix4d.records import Better, CriterionCurve, Factorization, FloatArray, PatternMatrix, RunResult, Sweep
+
+
+@runtime_checkable
+class Filter(Protocol):
+    """Preprocessing of patterns; options are the dataclass's fields.
+
+    ``halo`` is the number of scan neighbours that it needs on each side; 0 = pattern by pattern.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def halo(self) -> int: ...  # noqa: D102
+
+    def __call__(self, patterns: FloatArray, /) -> FloatArray:
+        """Filter (y, x, pattern_y, pattern_x), float32, and return the same shape."""
+        ...
+
+
+@runtime_checkable
+class Solver(Protocol):
+    """Factorises a matrix for many k at once, so that one pass over the data serves every k."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    def fit_many(
+        self, matrix: PatternMatrix, ks: Sequence[int], /, *, rng: np.random.Generator
+    ) -> Mapping[int, Factorization]:
+        """Give one Factorization for each k."""
+        ...
+
+
+@runtime_checkable
+class Criterion(Protocol):
+    """One curve over the whole sweep, with the right to ask for refits; declares which direction is better."""
+
+    name: ClassVar[str]
+    better: ClassVar[Better]
+
+    def curve(self, sweep: Sweep, /) -> CriterionCurve:
+        """Evaluate the criterion at every k of the sweep."""
+        ...
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Writes one result to one file."""
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+
+    def write(self, result: RunResult, path: Path, /) -> None:
+        """Write ``result`` to ``path``."""
+        ...
+
+
+BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "filters": {
+            "raw": "unmix4d.prepare.filters:Raw",
+            "mean": "unmix4d.prepare.filters:ScanMean",
+        },
+        "solvers": {
+            "hals": "unmix4d.factorize.alternate:Hals",
+            "multiplicative": "unmix4d.factorize.alternate:Multiplicative",
+        },
+        "criteria": {
+            "loss": "unmix4d.decide.criteria:Loss",
+            "ssim": "unmix4d.decide.criteria:NearestSsim",
+            "gmsd": "unmix4d.decide.criteria:NearestGmsd",
+            "mdsi": "unmix4d.decide.criteria:NearestMdsi",
+        },
+        "exporters": {
+            "hspy": "unmix4d.report.export:Hspy",
+            "tiff": "unmix4d.report.export:ImageJTiff",
+            "csv": "unmix4d.report.export:Csv",
+        },
+    }
+)
+
+
+def names(group: str) -> tuple[str, ...]:
+    """Every known name of one group, built-in and from other packages, sorted."""
+    return tuple(sorted({*BUILT_IN[group], *(e.name for e in entry_points(group=f"unmix4d.{group}"))}))
+
+
+def load(group: str, name: str) -> Any:  # noqa: ANN401 - the class or callable behind the name
+    """Import what is registered as ``name`` in ``group``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such name; the message lists those that exist.
+    """
+    path = BUILT_IN[group].get(name)
+    if path is not None:
+        module, _, attribute = path.partition(":")
+        return getattr(import_module(module), attribute)
+    for entry in entry_points(group=f"unmix4d.{group}"):
+        if entry.name == name:
+            return entry.load()
+    msg = f"no unmix4d.{group} named {name!r}; known: {', '.join(names(group))}"
+    raise UsageError(msg)
