@@ -45,4 +45,4 @@ class PatternArray(Protocol):
     def shape(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
     def dtype(self) -> np.dtype[Any]: ...  # noqa: D102
-    def __getitem__(self, key: Any, /) -> Any: ...  # noqa: ANN401, D105
+    def __getitem__(self, key: Any, /) -> Any: ...  # noqa: ANN401
