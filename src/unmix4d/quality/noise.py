@@ -13,7 +13,7 @@ from unmix4d.records.base import AnyArray, FloatArray, require
 
 NoiseMethod = Literal["immerkaer", "std", "laplace_mad", "corner"]
 
-_MIN_SIDE = 3
+_MIN_SIDE: Mapping[str, int] = MappingProxyType({"immerkaer": 3, "std": 3, "laplace_mad": 3, "corner": 4})
 _LAPLACIAN_NORM = 6  # standard deviation of I * M for white noise of standard deviation 1
 _MAD_OF_NORMAL = 0.6744897501960817  # median |x| of a standard normal variable
 
@@ -34,7 +34,7 @@ def noise_std(image: AnyArray, *, method: NoiseMethod = "immerkaer") -> float:
     Returns
     -------
     float
-        NaN, with a warning, for images below 3 pixels a side.
+        NaN, with a warning, for images below 3 pixels a side (4 for ``corner``).
 
     Raises
     ------
@@ -45,8 +45,8 @@ def noise_std(image: AnyArray, *, method: NoiseMethod = "immerkaer") -> float:
     require(method in _METHODS, f"no noise method named {method!r}; known: {', '.join(_METHODS)}")
     require(image.ndim == 2, f"a pattern must be 2-D, got shape {image.shape}")  # noqa: PLR2004
     require(bool(np.isfinite(image).all()), "a pattern holds NaN or infinite values: replace or mask them first")
-    if min(image.shape) < _MIN_SIDE:
-        message = f"noise needs patterns of {_MIN_SIDE} px a side or more, got {image.shape}: NaN"
+    if min(image.shape) < _MIN_SIDE[method]:
+        message = f"{method} noise needs patterns of {_MIN_SIDE[method]} px a side or more, got {image.shape}: NaN"
         warnings.warn(message, Unmix4dWarning, stacklevel=2)
         return math.nan
     return _METHODS[method](image)
