@@ -1,0 +1,196 @@
+"""Opening a scan: one entrance for every file format, for arrays and for HyperSpy signals."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from os import PathLike, fspath
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from unmix4d.errors import InputError, ResourceError, Unmix4dError, UsageError
+from unmix4d.read.arrays import from_array, from_signal, is_array, is_signal, read_npy, read_npz
+from unmix4d.read.binary import read_blo, read_mib
+from unmix4d.read.calibration import Camera, Microscope, pattern_step, require_positive, scan_step
+from unmix4d.read.found import AXES_WANTED, Found, as_scan, check_array
+from unmix4d.read.frames import FRAME_SUFFIXES, TIFF_SUFFIXES, read_folder
+from unmix4d.read.hdf import is_velox, read_hdf
+from unmix4d.read.identity import describe, source_digest
+from unmix4d.read.rosetta import LISTED_SUFFIXES, plugins_for, read_rosetta
+from unmix4d.read.tiff import read_tiff
+from unmix4d.records import Geometry, Scan
+
+__all__ = ["Camera", "describe", "open_scan", "source_digest"]
+
+HDF_SUFFIXES = (".hspy", ".h5", ".hdf5", ".hdf", ".emd")
+IMAGE_SUFFIXES = (".bmp", ".png", ".jpg", ".jpeg", ".gif")
+ARINA_ENDING = "_master.h5"
+ZARR_FOLDER = ".zspy"
+OWN_READERS: dict[str, Callable[[Path], Found]] = {
+    ".blo": read_blo,
+    ".mib": read_mib,
+    ".npy": read_npy,
+    **dict.fromkeys(TIFF_SUFFIXES, read_tiff),
+}
+DATASET_READERS: dict[str, Callable[[Path, str | None], Found]] = {
+    ".npz": read_npz,
+    **dict.fromkeys(HDF_SUFFIXES, read_hdf),
+}
+SUPPORTED = ", ".join(sorted({*OWN_READERS, *DATASET_READERS, *LISTED_SUFFIXES}))
+
+
+def open_scan(
+    source: object,
+    *,
+    scan_shape: tuple[int, int] | None = None,
+    scan_step_nm: float | None = None,
+    pattern_step_inv_angstrom: float | None = None,
+    dataset: str | None = None,
+    camera: Camera | None = None,
+) -> Scan:
+    """Open a 4D-STEM scan without reading its patterns.
+
+    Parameters
+    ----------
+    source : path, array, dask array or HyperSpy/pyxem signal
+        A file, a folder of frames (.bmp, .png, .tif in the order of the scan), or data in memory:
+        (scan_y, scan_x, pattern_y, pattern_x), or a stack (n, pattern_y, pattern_x) with ``scan_shape``.
+    scan_shape : (rows, columns), optional
+        Needed where the file has none; elsewhere it refolds the same patterns.
+    scan_step_nm, pattern_step_inv_angstrom : float, optional
+        Probe step in nm and detector pixel in 1/Å, instead of what the file says.
+    dataset : str, optional
+        Path inside an HDF5 file, or name inside an .npz; without it the largest array is taken.
+    camera : Camera, optional
+        Gives the detector pixel in 1/Å from voltage, camera length and pixel size.
+
+    Returns
+    -------
+    Scan
+        ``metadata`` has ``path`` (absent for data in memory), ``format``, ``reader``, ``beam_energy_kev``,
+        ``camera_length_mm``, ``notes`` (what the user should know, a list of sentences), and for some formats
+        ``dataset``, ``chunks``, ``first_frame``, ``last_frame``.
+
+    Raises
+    ------
+    InputError
+        If the source is missing, empty, damaged, cut short, of an unsupported format, or no scan.
+    UsageError
+        If an option is wrong or does not fit the data, or a needed scan shape is missing.
+    ResourceError
+        If a format that must be read as a whole does not fit in memory.
+
+    Notes
+    -----
+    Missing values stay None: nothing is guessed. Formats and their traps: docs page on reading.
+    """
+    shape = _check_options(scan_shape, scan_step_nm, pattern_step_inv_angstrom, camera)
+    found = _find(source, dataset)
+    check_array(found)
+    patterns, shape_notes = as_scan(found, shape)
+    microscope = found.microscope
+    if camera is not None:
+        microscope = Microscope(beam_energy_kev=camera.voltage_kv, camera_length_mm=camera.camera_length_mm)
+        pattern_step_inv_angstrom = camera.pattern_step_inv_angstrom
+    notes = [*found.notes, *shape_notes]
+    if scan_step_nm is None:
+        scan_step_nm, more = scan_step(found.scan_axes)
+        notes += more
+    if pattern_step_inv_angstrom is None:
+        pattern_step_inv_angstrom, more = pattern_step(found.pattern_axes, microscope)
+        notes += more
+    geometry = Geometry(
+        scan_shape=(patterns.shape[0], patterns.shape[1]),
+        pattern_shape=(patterns.shape[2], patterns.shape[3]),
+        scan_step_nm=scan_step_nm,
+        pattern_step_inv_angstrom=pattern_step_inv_angstrom,
+    )
+    return Scan(patterns=patterns, geometry=geometry, metadata=_metadata(found, microscope, notes))
+
+
+def _check_options(
+    scan_shape: tuple[int, int] | None, step: float | None, pattern: float | None, camera: Camera | None
+) -> tuple[int, int] | None:
+    if step is not None:
+        require_positive(step, "the scan step in nm")
+    if pattern is not None:
+        require_positive(pattern, "the pattern step in 1/Å")
+    if pattern is not None and camera is not None:
+        raise UsageError("give the pattern step or the camera (voltage, camera length, pixel size), not both")
+    if scan_shape is None:
+        return None
+    sizes = tuple(scan_shape)
+    if len(sizes) != 2 or any(int(size) != size or size < 1 for size in sizes):  # noqa: PLR2004 - rows, columns
+        raise UsageError(f"the scan shape must be two positive whole numbers ROWS,COLS, not {scan_shape}")
+    return int(sizes[0]), int(sizes[1])
+
+
+def _find(source: object, dataset: str | None) -> Found:
+    if isinstance(source, str | PathLike):
+        return _find_path(Path(fspath(source)).expanduser(), dataset)
+    if dataset is not None:
+        raise UsageError("dataset names an array inside a file, but the source is data in memory")
+    if is_signal(source):
+        return from_signal(source)
+    if is_array(source):
+        return from_array(source)
+    raise UsageError(f"cannot open a {type(source).__name__} as a scan: give a path, an array or a HyperSpy signal")
+
+
+def _find_path(path: Path, dataset: str | None) -> Found:
+    """Open a file or folder; whatever a library raises becomes one sentence."""
+    _require_content(path)
+    suffix = path.suffix.lower()
+    if dataset is not None and suffix not in DATASET_READERS:
+        raise UsageError(f"dataset only applies to {', '.join(DATASET_READERS)} files, not to {path}")
+    try:
+        return replace(_dispatch(path, suffix, dataset), path=path.absolute())
+    except Unmix4dError:
+        raise
+    except MemoryError as error:
+        raise ResourceError(
+            f"{path} must be read as a whole and does not fit in memory: save it as .npy"
+        ) from error
+    except Exception as error:
+        raise InputError(f"{path} could not be read ({type(error).__name__}: {error}); is it damaged?") from error
+
+
+def _require_content(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"there is no file or folder {path}")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes): save or copy it again")
+
+
+def _dispatch(path: Path, suffix: str, dataset: str | None) -> Found:
+    if path.is_dir() and suffix != ZARR_FOLDER:
+        return read_folder(path)
+    if path.name.endswith(ARINA_ENDING) or (suffix == ".emd" and is_velox(path)):
+        return read_rosetta(path)
+    if suffix in DATASET_READERS:
+        return DATASET_READERS[suffix](path, dataset)
+    if suffix in OWN_READERS:
+        return OWN_READERS[suffix](path)
+    if suffix in IMAGE_SUFFIXES:
+        raise InputError(
+            f"{path} is a single 2-D image; {AXES_WANTED}. For one frame per probe give the folder of the frames "
+            f"({', '.join(FRAME_SUFFIXES)})"
+        )
+    if not plugins_for(suffix):
+        kind = f"the format {suffix}" if suffix else "a file without suffix"
+        raise InputError(f"{path}: {kind} is not supported; supported are {SUPPORTED} and folders of frames")
+    return read_rosetta(path)
+
+
+def _metadata(found: Found, microscope: Microscope, notes: list[str]) -> MappingProxyType[str, Any]:
+    path = {} if found.path is None else {"path": str(found.path)}
+    return MappingProxyType(
+        {
+            **path,
+            "format": found.format,
+            "reader": found.reader,
+            "beam_energy_kev": microscope.beam_energy_kev,
+            "camera_length_mm": microscope.camera_length_mm,
+            **found.extra,
+            "notes": notes,
+        }
+    )
