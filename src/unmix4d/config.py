@@ -236,7 +236,7 @@ class Settings(BaseModel):
     def _in_one_sentence(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401
         """Turn pydantic's list of complaints into one sentence about the first of them."""
         if isinstance(values, Mapping):
-            _refuse_booleans(values)
+            _refuse_booleans(values, cls)
         try:
             return handler(values)
         except ValidationError as error:
@@ -274,11 +274,19 @@ class Settings(BaseModel):
         return self
 
 
-def _refuse_booleans(values: Mapping[Any, Any]) -> None:
+def _refuse_booleans(values: Mapping[Any, Any], model: type[Settings]) -> None:
     """Refuse yes, no, on, off, true and false, which pydantic would take for 1 and 0."""
     for name, value in values.items():
-        if isinstance(value, bool):
-            raise UsageError(f"{name}: got {str(value).lower()} (YAML reads yes, no, on and off as that too)")
+        if isinstance(value, bool) and name in model.model_fields:
+            said = f"{str(value).lower()} (YAML reads yes, no, on and off as that too)"
+            raise UsageError(f"{name}: got {said}, expected {_expects(model, name)}")
+
+
+def _expects(model: type[Settings], name: str) -> str:
+    """Say what a setting accepts."""
+    extra = model.model_fields[name].json_schema_extra
+    assert isinstance(extra, dict)
+    return str(extra["expects"])
 
 
 def _sentence(error: ValidationError, model: type[Settings]) -> str:
@@ -287,12 +295,8 @@ def _sentence(error: ValidationError, model: type[Settings]) -> str:
     if not first["loc"]:
         return f"expected settings as names and values, found {type(first['input']).__name__}"
     name = str(first["loc"][0])
-    field = model.model_fields.get(name)
-    if field is None:
-        known = ", ".join(model.model_fields)
-        close = get_close_matches(name, model.model_fields, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        return f"{name}: there is no such setting{hint}; known: {known}"
-    extra = field.json_schema_extra
-    expects = extra["expects"] if isinstance(extra, dict) else field.description
-    return f"{name}: got {first['input']!r}, expected {expects}"
+    if name in model.model_fields:
+        return f"{name}: got {first['input']!r}, expected {_expects(model, name)}"
+    close = get_close_matches(name, model.model_fields, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return f"{name}: there is no such setting{hint}; known: {', '.join(model.model_fields)}"

@@ -1,0 +1,69 @@
+# Two commands for a fresh machine: `make demo` and `make test`. They need Python 3.11 or later and make.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+OUT ?= demo-run
+# The demo's own folder may be written again; a folder that you name is yours.
+OVERWRITE := $(if $(filter file,$(origin OUT)),--overwrite)
+CANDIDATES := $(if $(PYTHON),"$(PYTHON)",python3 python3.14 python3.13 python3.12 python3.11 python)
+FIND_PYTHON := for p in $(CANDIDATES); do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done
+
+.PHONY: help demo test check format lint types layers bench lock clean
+
+help:
+	@echo "make demo    run the whole analysis on the built-in phantom and say where the report is"
+	@echo "             make demo SCAN=path [OUT=folder] [ARGS='--scan-shape 95,165 ...'] runs it on a file"
+	@echo "make test    run the tests"
+	@echo "make check   format, lint, types, layers and tests: what a change must pass"
+	@echo "make bench   run the benchmarks"
+	@echo "make lock    renew requirements.lock from pyproject.toml"
+	@echo "make clean   remove the environment, caches and the demo's folder"
+
+# The environment is made once, and again when the lock or the project's metadata change.
+$(STAMP): requirements.lock pyproject.toml
+	@python="$$($(FIND_PYTHON))"; \
+	if [ -z "$$python" ]; then \
+		echo "unmix4d needs Python 3.11 or later and found none: install it, or name one: make PYTHON=/path/to/python" >&2; \
+		exit 1; \
+	fi; \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv $(VENV)
+	@echo "installing unmix4d and what it needs into $(VENV) (once; it takes a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/unmix4d $(if $(SCAN),run "$(SCAN)",demo) -o "$(OUT)" $(OVERWRITE) $(ARGS)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: format lint types layers test
+
+format: $(STAMP)
+	$(BIN)/ruff format --check .
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	@$(BIN)/python -m pytest -q tests/benchmarks -o addopts="--strict-markers --import-mode=importlib -p no:cacheprovider" \
+		--benchmark-only --benchmark-columns=min,median,stddev,rounds $(ARGS)
+
+lock: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--extra test --extra check pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) demo-run build dist htmlcov .coverage .benchmarks .hypothesis
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
