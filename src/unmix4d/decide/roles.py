@@ -1,0 +1,172 @@
+"""What each component is: a crystal, one more piece of a crystal, background, vacuum, or nothing (method 6.6)."""
+
+from typing import Literal
+
+import numpy as np
+
+from unmix4d.decide.spots import peakedness, position_similarity, spot_patterns
+from unmix4d.errors import UsageError
+from unmix4d.records import (
+    NO_CRYSTAL,
+    Beam,
+    BoolArray,
+    ComponentRoles,
+    Factorization,
+    FloatArray,
+    Role,
+)
+
+SAME_CRYSTAL = 0.75
+SAME_PATTERN = 0.95
+BACKGROUND_PEAKEDNESS = 0.5
+BACKGROUND_SPOT_SHARE = 0.55
+OWN_SHARE = 0.5
+MIN_PIECE = 12
+MATERIAL_SHARE = 0.1
+MATERIAL_QUANTILE = 0.9
+
+
+def find_roles(
+    fit: Factorization,
+    *,
+    beam: Beam | None = None,
+    background: Literal["auto", "none"] | int = "auto",
+    same_crystal: float = SAME_CRYSTAL,
+    min_piece: int = MIN_PIECE,
+) -> ComponentRoles:
+    """Recognise what the components of one factorization are.
+
+    A component is *dead* if it carries nothing, and *background* if its spots are neither sharp (brightest 5 % of
+    pixels below half of the spot intensity) nor most of its counts. The rest are linked where their spots sit at the
+    same places. A group is a crystal if somewhere it owns more than half of the Bragg counts of at least
+    ``min_piece`` connected probes; in it the heaviest component is the *crystal*, the others are *duplicate*
+    (similarity of at least 0.95) or *split*. Groups that own no such piece are *vacuum* if most of their counts lie in
+    the direct beam, and *background* otherwise.
+
+    Parameters
+    ----------
+    fit : Factorization
+    beam : Beam or None
+    background : "auto", "none" or int
+        Recognise background, never call anything background, or name the component that is.
+    same_crystal : float
+        Similarity of spot positions from which two components belong to one crystal.
+    min_piece : int
+        Probes of the smallest connected piece that makes a crystal.
+
+    Returns
+    -------
+    ComponentRoles
+
+    Raises
+    ------
+    UsageError
+        If ``background`` is not the index of a component.
+    """
+    patterns = fit.component_patterns().astype(np.float64)
+    spots = spot_patterns(patterns, fit.pixel_mask, beam)
+    similarity = position_similarity(spots)
+    dead = fit.dead
+    if isinstance(background, int) and not 0 <= background < fit.k:
+        raise UsageError(f"--background {background} is not a component; there are {fit.k}, counted from 0")
+    plain = _is_background(patterns, spots, beam, background) & ~dead
+    alive = ~dead & ~plain & (spots.sum(axis=(1, 2)) > 0)
+    groups = _link(similarity, alive, same_crystal)
+    owned = [_owns_a_piece(fit, spots, group, alive, min_piece) for group in groups]
+    roles: list[Role] = ["dead" if d else "background" for d in dead]
+    crystals = np.full(fit.k, NO_CRYSTAL, dtype=np.int16)
+    index = 0
+    for group, is_crystal in zip(groups, owned, strict=True):
+        if not is_crystal and background != "none":
+            for i in group:
+                roles[i] = "vacuum" if _beam_share(patterns[i], beam) > OWN_SHARE else "background"
+            continue
+        for i in group:
+            roles[i] = _role_in_group(similarity, group[0], i)
+            crystals[i] = index
+        index += 1
+    return ComponentRoles(
+        roles=tuple(roles), crystals=crystals, spot_patterns=spots.astype(np.float32), similarity=similarity
+    )
+
+
+def _is_background(
+    patterns: FloatArray, spots: FloatArray, beam: Beam | None, background: Literal["auto", "none"] | int
+) -> BoolArray:
+    k = len(patterns)
+    if background == "none":
+        return np.zeros(k, dtype=bool)
+    if isinstance(background, int):
+        return np.arange(k) == background
+    counts = patterns.sum(axis=(1, 2)) * (1 - np.array([_beam_share(pattern, beam) for pattern in patterns]))
+    spot_share = spots.sum(axis=(1, 2)) / np.maximum(counts, np.finfo(float).tiny)
+    return np.asarray((peakedness(spots) < BACKGROUND_PEAKEDNESS) & (spot_share < BACKGROUND_SPOT_SHARE))
+
+
+def _beam_share(pattern: FloatArray, beam: Beam | None) -> float:
+    """Share of a pattern's counts that lie in the direct beam disc."""
+    total = float(pattern.sum())
+    if beam is None or total <= 0:
+        return 0.0
+    return float(pattern[beam.disc((pattern.shape[0], pattern.shape[1]))].sum()) / total
+
+
+def _link(similarity: FloatArray, alive: BoolArray, limit: float) -> list[list[int]]:
+    """Groups of components that are linked, each in ascending order; groups by their first component."""
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - slow import
+
+    index = np.flatnonzero(alive)
+    if not len(index):
+        return []
+    _, label = connected_components(similarity[np.ix_(index, index)] >= limit, directed=False)
+    groups = [[int(i) for i in index[label == one]] for one in np.unique(label)]
+    return sorted(groups)
+
+
+def _role_in_group(similarity: FloatArray, first: int, i: int) -> Role:
+    if i == first:
+        return "crystal"
+    return "duplicate" if similarity[first, i] >= SAME_PATTERN else "split"
+
+
+def bragg_weights(fit: Factorization, spots: FloatArray) -> FloatArray:
+    """Weights without beam and background: (n_probes, k) counts in the spots of each component."""
+    return np.asarray(fit.weights * spots.sum(axis=(1, 2)))
+
+
+def material(bragg: FloatArray, probe_mask: BoolArray) -> BoolArray:
+    """Where there is specimen: the 3 x 3 mean of all Bragg counts is above a tenth of its 90 % quantile.
+
+    Parameters
+    ----------
+    bragg : (n_probes,) float
+    probe_mask : (scan_y, scan_x) bool
+
+    Returns
+    -------
+    (scan_y, scan_x) bool
+    """
+    from scipy.ndimage import uniform_filter  # noqa: PLC0415 - slow import
+
+    total = np.zeros(probe_mask.shape)
+    total[probe_mask] = bragg
+    around = uniform_filter(probe_mask.astype(np.float64), 3, mode="constant")
+    smooth = uniform_filter(total, 3, mode="constant") / np.maximum(around, np.finfo(float).eps)
+    limit = MATERIAL_SHARE * float(np.quantile(smooth[probe_mask], MATERIAL_QUANTILE))
+    return np.asarray(probe_mask & (smooth > limit))
+
+
+def _owns_a_piece(
+    fit: Factorization, spots: FloatArray, group: list[int], alive: BoolArray, min_piece: int
+) -> bool:
+    from scipy.ndimage import label  # noqa: PLC0415 - slow import
+
+    bragg = bragg_weights(fit, spots)[:, alive]
+    total = bragg.sum(axis=1)
+    mine = bragg_weights(fit, spots)[:, group].sum(axis=1)
+    owned = np.zeros(fit.probe_mask.shape, dtype=bool)
+    owned[fit.probe_mask] = mine > OWN_SHARE * total
+    owned &= material(total, fit.probe_mask)
+    pieces, n = label(owned)
+    smallest = min(min_piece, int(fit.probe_mask.sum()))
+    return bool(n) and int(np.bincount(pieces.ravel())[1:].max()) >= smallest
