@@ -87,7 +87,7 @@ def test_chord_stands_in_for_kneedle() -> None:
 
 
 def test_the_first_k_is_an_end_and_no_elbow() -> None:
-    ks, losses = [1, 2, 3, 4, 5, 6], [1.0, 0.9, 0.6, 0.3, 0.01, 0.0]
+    ks, losses = [1, 2, 3, 4, 5, 6], [1.0, 0.99, 0.9, 0.6, 0.01, 0.0]
     assert kneedle(ks, losses) == kneed_knee(ks, losses) == 1
     assert find_elbow(ks, losses) == 5
 
