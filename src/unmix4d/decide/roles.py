@@ -6,6 +6,7 @@ import numpy as np
 
 from unmix4d.decide.spots import peakedness, position_similarity, spot_patterns
 from unmix4d.errors import UsageError
+from unmix4d.quality.material import find_material
 from unmix4d.records import (
     NO_CRYSTAL,
     Beam,
@@ -22,8 +23,6 @@ BACKGROUND_PEAKEDNESS = 0.5
 BACKGROUND_SPOT_SHARE = 0.55
 OWN_SHARE = 0.5
 MIN_PIECE = 12
-MATERIAL_SHARE = 0.1
-MATERIAL_QUANTILE = 0.9
 
 
 def find_roles(
@@ -72,7 +71,8 @@ def find_roles(
     plain = _is_background(patterns, spots, beam, background) & ~dead
     alive = ~dead & ~plain & (spots.sum(axis=(1, 2)) > 0)
     groups = _link(similarity, alive, same_crystal)
-    owned = [_owns_a_piece(fit, spots, group, alive, min_piece) for group in groups]
+    bragg = fit.weights * spots.sum(axis=(1, 2)) * alive
+    owned = [_owns_a_piece(bragg, group, fit.probe_mask, min_piece) for group in groups]
     roles: list[Role] = ["dead" if d else "background" for d in dead]
     crystals = np.full(fit.k, NO_CRYSTAL, dtype=np.int16)
     index = 0
@@ -129,44 +129,17 @@ def _role_in_group(similarity: FloatArray, first: int, i: int) -> Role:
     return "duplicate" if similarity[first, i] >= SAME_PATTERN else "split"
 
 
-def bragg_weights(fit: Factorization, spots: FloatArray) -> FloatArray:
-    """Weights without beam and background: (n_probes, k) counts in the spots of each component."""
-    return np.asarray(fit.weights * spots.sum(axis=(1, 2)))
-
-
-def material(bragg: FloatArray, probe_mask: BoolArray) -> BoolArray:
-    """Where there is specimen: the 3 x 3 mean of all Bragg counts is above a tenth of its 90 % quantile.
-
-    Parameters
-    ----------
-    bragg : (n_probes,) float
-    probe_mask : (scan_y, scan_x) bool
-
-    Returns
-    -------
-    (scan_y, scan_x) bool
-    """
-    from scipy.ndimage import uniform_filter  # noqa: PLC0415 - slow import
-
-    total = np.zeros(probe_mask.shape)
-    total[probe_mask] = bragg
-    around = uniform_filter(probe_mask.astype(np.float64), 3, mode="constant")
-    smooth = uniform_filter(total, 3, mode="constant") / np.maximum(around, np.finfo(float).eps)
-    limit = MATERIAL_SHARE * float(np.quantile(smooth[probe_mask], MATERIAL_QUANTILE))
-    return np.asarray(probe_mask & (smooth > limit))
-
-
-def _owns_a_piece(
-    fit: Factorization, spots: FloatArray, group: list[int], alive: BoolArray, min_piece: int
-) -> bool:
+def _owns_a_piece(bragg: FloatArray, group: list[int], probe_mask: BoolArray, min_piece: int) -> bool:
+    """Whether a group has more than half of the Bragg counts (n_probes, k) on enough connected probes."""
     from scipy.ndimage import label  # noqa: PLC0415 - slow import
 
-    bragg = bragg_weights(fit, spots)[:, alive]
     total = bragg.sum(axis=1)
-    mine = bragg_weights(fit, spots)[:, group].sum(axis=1)
-    owned = np.zeros(fit.probe_mask.shape, dtype=bool)
-    owned[fit.probe_mask] = mine > OWN_SHARE * total
-    owned &= material(total, fit.probe_mask)
+    mine = bragg[:, group].sum(axis=1)
+    owned = np.zeros(probe_mask.shape, dtype=bool)
+    owned[probe_mask] = mine > OWN_SHARE * total
+    counts = np.zeros(probe_mask.shape)
+    counts[probe_mask] = total
+    owned &= find_material(counts, probe_mask)
     pieces, n = label(owned)
-    smallest = min(min_piece, int(fit.probe_mask.sum()))
+    smallest = min(min_piece, int(probe_mask.sum()))
     return bool(n) and int(np.bincount(pieces.ravel())[1:].max()) >= smallest

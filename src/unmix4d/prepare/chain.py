@@ -1,0 +1,183 @@
+"""The order of preparation: crop and bin, survey, masks, filter, matrix."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from unmix4d.errors import UsageError
+from unmix4d.execute import Executor
+from unmix4d.prepare.condition import NanPolicy, NegativePolicy, Window, make_window, windowed_geometry
+from unmix4d.prepare.matrix import make_matrix
+from unmix4d.prepare.survey import survey_scan
+from unmix4d.prepare.tiles import Tile, make_tiles
+from unmix4d.records import Beam, BoolArray, Geometry, PatternMatrix, Scan, Survey
+from unmix4d.registry import Filter
+
+BLOCK_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prepared:
+    """A scan that was cropped, binned and surveyed, ready to be filtered and masked."""
+
+    scan: Scan
+    window: Window
+    geometry: Geometry
+    tiles: tuple[Tile, ...]
+    survey: Survey
+    nan_pixels: BoolArray
+
+    def matrix(
+        self,
+        *,
+        filter: Filter,  # noqa: A002 - the option's name
+        beam: Literal["none", "auto"] | float = "none",
+        mask: BoolArray | None = None,
+        cache_bytes: int = 0,
+    ) -> PatternMatrix:
+        """Mask, filter and give the patterns as a matrix.
+
+        Parameters
+        ----------
+        filter : Filter
+        beam : "none", "auto" or float
+            Keep the beam, mask the disc that was found, or mask a disc of this radius (pixels after binning).
+        mask : (pattern_y, pattern_x) bool, optional
+            True for detector pixels to use, of the file's patterns or of the binned ones.
+        cache_bytes : int
+            Memory that the blocks may keep between passes.
+
+        Returns
+        -------
+        PatternMatrix
+        """
+        survey, shape = self.survey, self.geometry.pattern_shape
+        pixel_mask = (survey.mean_pattern > 0) & ~self.nan_pixels
+        steps = self._reading_steps()
+        disc = _beam_to_mask(beam, survey.beam)
+        if disc is not None:
+            pixel_mask &= ~disc.disc(shape)
+            steps.append(
+                f"direct beam masked: {disc.radius:.1f} px about ({disc.center[0]:.1f}, {disc.center[1]:.1f})"
+            )
+        if mask is not None:
+            pixel_mask &= _fit_mask(mask, self.window.bin, shape)
+            steps.append(f"detector mask: {int((~mask).sum())} pixels left out")
+        probe_mask = ~(survey.empty | survey.vacuum)
+        if survey.vacuum.any():
+            steps.append(f"vacuum left out: {int(survey.vacuum.sum())} probes")
+        if survey.empty.any():
+            steps.append(f"empty patterns left out: {int(survey.empty.sum())} probes")
+        steps.append(f"filter: {filter.name}")
+        return make_matrix(
+            self.scan,
+            self.window,
+            self.geometry,
+            self.tiles,
+            filter=filter,
+            probe_mask=probe_mask,
+            pixel_mask=pixel_mask,
+            cache_bytes=cache_bytes,
+            steps=tuple(steps),
+        )
+
+    def beam_share(self) -> float:
+        """Share of all counts that lie in the direct beam disc; 0 where there is no beam."""
+        beam, mean = self.survey.beam, self.survey.mean_pattern
+        return 0.0 if beam is None else float(mean[beam.disc(mean.shape)].sum() / mean.sum())
+
+    def _reading_steps(self) -> list[str]:
+        full, window = self.scan.geometry, self.window
+        steps = []
+        if self.geometry.scan_shape != full.scan_shape:
+            steps.append(
+                f"cropped to scan lines {window.y.start}-{window.y.stop - 1}, "
+                f"columns {window.x.start}-{window.x.stop - 1}"
+            )
+        if window.bin > 1:
+            py, px = full.pattern_shape
+            lost = full.n_pixels - self.geometry.n_pixels * window.bin**2
+            steps.append(
+                f"detector binned {window.bin} x {window.bin}: {py} x {px} to {self.geometry.pattern_shape[0]} x "
+                f"{self.geometry.pattern_shape[1]} pixels, {lost} pixels at the edge left out"
+            )
+        if window.offset:
+            steps.append(f"offset of {window.offset:g} added to make every value non-negative")
+        if self.nan_pixels.any():
+            steps.append(f"NaN: {int(self.nan_pixels.sum())} pixels left out")
+        return steps
+
+
+def prepare(
+    scan: Scan,
+    *,
+    executor: Executor,
+    crop: tuple[int, int, int, int] | None = None,
+    bin: int = 1,  # noqa: A002 - the option's name
+    nan: NanPolicy = "error",
+    negative: NegativePolicy = "clip",
+    find_vacuum: bool = True,
+    block_bytes: int = BLOCK_BYTES,
+) -> Prepared:
+    """Crop, bin and survey a scan (method 1.1).
+
+    Parameters
+    ----------
+    scan : Scan
+    executor : Executor
+    crop : (top, bottom, left, right), optional
+        In probes.
+    bin : int
+        Detector binning; counts are added up.
+    nan : {"error", "zero", "mask"}
+    negative : {"clip", "shift", "error"}
+    find_vacuum : bool
+    block_bytes : int
+        What one block of patterns may take as float32.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    InputError, UsageError
+        One sentence each: what was found and which option mends it.
+    """
+    window = make_window(scan.geometry, crop=crop, bin=bin)
+    geometry = windowed_geometry(scan.geometry, window)
+    pattern_bytes = scan.geometry.n_pixels * np.dtype(np.float32).itemsize
+    tiles = make_tiles(geometry, pattern_bytes=pattern_bytes, block_bytes=block_bytes)
+    survey, window, nan_pixels = survey_scan(
+        scan,
+        window,
+        geometry,
+        tiles,
+        executor=executor,
+        nan=nan,
+        negative=negative,
+        find_vacuum_probes=find_vacuum,
+    )
+    return Prepared(scan=scan, window=window, geometry=geometry, tiles=tiles, survey=survey, nan_pixels=nan_pixels)
+
+
+def _beam_to_mask(beam: Literal["none", "auto"] | float, found: Beam | None) -> Beam | None:
+    if beam == "none":
+        return None
+    if found is None:
+        raise UsageError("no direct beam was found to mask; leave --beam none or give a --mask file")
+    return found if isinstance(beam, str) else Beam(center=found.center, radius=float(beam))
+
+
+def _fit_mask(mask: BoolArray, side: int, shape: tuple[int, int]) -> BoolArray:
+    """Bring a mask of the file's patterns to the binned ones: a binned pixel is used if all its pixels are."""
+    if mask.shape == shape:
+        return mask
+    binned = (mask.shape[0] // side, mask.shape[1] // side)
+    if binned != shape:
+        raise UsageError(
+            f"the mask has {mask.shape[0]} x {mask.shape[1]} pixels, the patterns {shape[0]} x {shape[1]}"
+        )
+    squares = mask[: shape[0] * side, : shape[1] * side].reshape(shape[0], side, shape[1], side)
+    return np.asarray(squares.all(axis=(1, 3)))

@@ -1,0 +1,110 @@
+"""From stored values to non-negative counts: crop, bin, NaN and negative values (method 1.1)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from unmix4d.errors import UsageError
+from unmix4d.records import AnyArray, FloatArray, Geometry, Scan
+
+NanPolicy = Literal["error", "zero", "mask"]
+NegativePolicy = Literal["clip", "shift", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The part of a scan that is used, and the binning of its detector.
+
+    Attributes
+    ----------
+    y, x : slice
+        Scan lines and columns, in probes of the file.
+    bin : int
+        Side of the square of detector pixels that are added up. Pixels that do not fill a square at the lower and
+        right edge are left out.
+    offset : float
+        Added to every value before anything else (the ``shift`` policy for negative values).
+    """
+
+    y: slice
+    x: slice
+    bin: int = 1
+    offset: float = 0.0
+
+    def read(self, scan: Scan, rows: slice, columns: slice) -> FloatArray:
+        """Read a rectangle of the window as counts; ``rows`` and ``columns`` count from its corner."""
+        return self.condition(self.read_stored(scan, rows, columns))
+
+    def condition(self, stored: AnyArray) -> FloatArray:
+        """Turn stored patterns into counts: (y, x, pattern_y, pattern_x) float32, negatives clipped, NaN = 0."""
+        counts = stored.astype(np.float32)
+        if np.issubdtype(stored.dtype, np.floating):
+            np.nan_to_num(counts, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        if self.offset:
+            counts += np.float32(self.offset)
+        if not np.issubdtype(stored.dtype, np.unsignedinteger):
+            np.maximum(counts, 0, out=counts)
+        return bin_pixels(counts, self.bin)
+
+    def read_stored(self, scan: Scan, rows: slice, columns: slice) -> AnyArray:
+        """Read a rectangle of the window as it is stored."""
+        top, left = self.y.start + rows.start, self.x.start + columns.start
+        lines = slice(top, top + rows.stop - rows.start)
+        return np.asarray(scan.patterns[lines, left : left + columns.stop - columns.start])
+
+
+def bin_pixels(patterns: AnyArray, side: int) -> AnyArray:
+    """Add up squares of ``side`` x ``side`` pixels of the last two axes; incomplete squares are left out."""
+    if side == 1:
+        return patterns
+    ny, nx = patterns.shape[-2] // side, patterns.shape[-1] // side
+    trimmed = patterns[..., : ny * side, : nx * side]
+    squares = trimmed.reshape(*patterns.shape[:-2], ny, side, nx, side)
+    return np.asarray(squares.sum(axis=(-3, -1), dtype=patterns.dtype))
+
+
+def make_window(
+    geometry: Geometry,
+    *,
+    crop: tuple[int, int, int, int] | None = None,
+    bin: int = 1,  # noqa: A002 - the option's name
+) -> Window:
+    """Check crop and bin against the scan.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    crop : (top, bottom, left, right), optional
+        Scan lines ``top:bottom`` and columns ``left:right``, in probes.
+    bin : int
+        Detector binning.
+
+    Raises
+    ------
+    UsageError
+        If nothing of the scan or of the detector would be left.
+    """
+    sy, sx = geometry.scan_shape
+    top, bottom, left, right = crop or (0, sy, 0, sx)
+    if not (0 <= top < bottom <= sy and 0 <= left < right <= sx):
+        raise UsageError(
+            f"--crop {top},{bottom},{left},{right} does not lie in the scan of {sy} x {sx} probes; "
+            "give TOP,BOTTOM,LEFT,RIGHT with TOP < BOTTOM and LEFT < RIGHT"
+        )
+    if not 1 <= bin <= min(geometry.pattern_shape):
+        py, px = geometry.pattern_shape
+        raise UsageError(f"--bin {bin} does not fit patterns of {py} x {px} pixels")
+    return Window(y=slice(top, bottom), x=slice(left, right), bin=bin)
+
+
+def windowed_geometry(geometry: Geometry, window: Window) -> Geometry:
+    """Shapes and calibration after cropping and binning."""
+    step = geometry.pattern_step_inv_angstrom
+    py, px = geometry.pattern_shape
+    return Geometry(
+        scan_shape=(window.y.stop - window.y.start, window.x.stop - window.x.start),
+        pattern_shape=(py // window.bin, px // window.bin),
+        scan_step_nm=geometry.scan_step_nm,
+        pattern_step_inv_angstrom=None if step is None else step * window.bin,
+    )
