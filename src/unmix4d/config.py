@@ -103,7 +103,12 @@ class Settings(BaseModel):
         None, "Path of the dataset inside a file that holds several.", form="PATH", expects="a path inside the file"
     )
 
-    filter: str = _preparing("raw", "Filter of the patterns.", form="NAME", expects="the name of a filter")
+    filter: str = _preparing(
+        "raw",
+        "Filter of the patterns: raw, mean (over 3 by 3 probes), or one that another package adds.",
+        form="NAME",
+        expects="the name of a filter",
+    )
     crop: Crop | None = _preparing(
         None,
         "Use only scan rows Y0 to Y1 and columns X0 to X1 (Y1 and X1 excluded).",
@@ -141,7 +146,12 @@ class Settings(BaseModel):
     weighting: Literal["poisson", "none"] = _factorising(
         "poisson", "Weight pixels and probes for counting noise.", form="poisson|none", expects="poisson or none"
     )
-    solver: str = _factorising("hals", "Solver of the factorisation.", form="NAME", expects="the name of a solver")
+    solver: str = _factorising(
+        "hals",
+        "Solver of the factorisation: hals, multiplicative, or one that another package adds.",
+        form="NAME",
+        expects="the name of a solver",
+    )
     starts: Starts = _factorising(
         ("spa", "nndsvda"),
         "Starting points that every k is fitted from.",
