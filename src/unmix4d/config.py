@@ -126,7 +126,7 @@ class Settings(BaseModel):
     )
     mask: Path | None = _preparing(
         None,
-        "File with an image of the pattern's shape; pixels that are not 0 are left out.",
+        "File with an image of the pattern's shape: 0 = leave the pixel out.",
         form="FILE",
         expects="the path of a file",
     )
@@ -159,7 +159,10 @@ class Settings(BaseModel):
         expects="one or more of spa, nndsvda and random, each once, as in spa,random",
     )
     l1: NonNegativeFloat = _factorising(
-        0.0, "Penalty on the sum of the weights.", form="X", expects="a number of at least 0"
+        0.0,
+        "Penalty on the sum of the weights, as a share of the root mean square length of the patterns.",
+        form="X",
+        expects="a number of at least 0",
     )
     max_iter: PositiveInt | None = _factorising(
         None, "Most iterations of the solver; the default is the solver's own.", form="N", expects=_COUNT
