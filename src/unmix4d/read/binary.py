@@ -23,13 +23,15 @@ MIB_TYPES = {"U08": ">u1", "U16": ">u2", "U32": ">u4", "U64": ">u8"}
 MIB_RAW = "R64"
 
 
-def _map_records(path: Path, *, header_bytes: int, pattern: np.dtype[Any], offset: int) -> AnyArray:
-    """Map the patterns (n, pattern_y, pattern_x) of equal records; a last one that is incomplete is left out."""
+def _map_records(path: Path, *, header_bytes: int, pattern: np.dtype[Any], offset: int) -> tuple[AnyArray, int]:
+    """Map the patterns (n, pattern_y, pattern_x) of equal records, and count them with a last incomplete one."""
     record = np.dtype([("header", f"V{header_bytes}"), ("pattern", pattern)])
-    n_records = max(path.stat().st_size - offset, 0) // record.itemsize
+    n_bytes = max(path.stat().st_size - offset, 0)
+    n_records = n_bytes // record.itemsize
     if n_records == 0:
         raise InputError(f"{path} ends before its first pattern: it is cut short, copy it again")
-    return np.asarray(np.memmap(path, dtype=record, mode="r", offset=offset, shape=(n_records,))["pattern"])
+    mapped = np.memmap(path, dtype=record, mode="r", offset=offset, shape=(n_records,))
+    return np.asarray(mapped["pattern"]), -(-n_bytes // record.itemsize)
 
 
 def read_blo(path: Path) -> Found:
@@ -52,7 +54,7 @@ def read_blo(path: Path) -> Found:
     if (mark != b"IMGBLO" and magic != BLO_MAGIC) or 0 in (size, n_x, n_y):
         raise InputError(f"{path} is no NanoMEGAS block file: its header does not begin as one")
     pattern = np.dtype((np.uint8, (size, size)))
-    patterns = _map_records(path, header_bytes=BLO_MARK_BYTES, pattern=pattern, offset=offset)
+    patterns, _ = _map_records(path, header_bytes=BLO_MARK_BYTES, pattern=pattern, offset=offset)
     detector = Axis(step=100.0 / per_metre if per_metre else None, unit="cm")
     return Found(
         patterns=patterns[: n_y * n_x],
@@ -94,18 +96,18 @@ def read_mib(path: Path) -> Found:
         what = "raw chip data (R64)" if stored == MIB_RAW else f"values of type {stored!r}"
         raise InputError(f"{path} holds {what}; supported are {', '.join(MIB_TYPES)}: save it as processed counts")
     pattern = np.dtype((np.dtype(MIB_TYPES[stored]), (height, width)))
-    patterns = _map_records(path, header_bytes=header_bytes, pattern=pattern, offset=0)[:, ::-1]
+    patterns, n_begun = _map_records(path, header_bytes=header_bytes, pattern=pattern, offset=0)
     announced, per_line = _merlin_header(path.with_suffix(".hdr"))
     scan_shape, notes = _merlin_scan(len(patterns), announced, per_line)
     return Found(
-        patterns=patterns,
+        patterns=patterns[:, ::-1],
         name=str(path),
         path=path,
         format="Merlin .mib",
         reader="unmix4d (memory map)",
         microscope=Microscope(),
         scan_shape=scan_shape,
-        announced=announced,
+        announced=max(announced or 0, n_begun),
         notes=notes,
     )
 

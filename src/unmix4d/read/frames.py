@@ -15,7 +15,7 @@ from unmix4d.records import AnyArray
 TIFF_SUFFIXES = (".tif", ".tiff")
 FRAME_SUFFIXES = (".bmp", ".png", *TIFF_SUFFIXES)
 DIGITS = re.compile(r"(\d+)")
-MAX_CHECKED = 1000
+MAX_CHECKED = 200
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:

@@ -1,8 +1,8 @@
 """Opening a scan: one entrance for every file format, for arrays and for HyperSpy signals."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
-from os import PathLike, fspath
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -81,7 +81,7 @@ def open_scan(
 
     Notes
     -----
-    Missing values stay None: nothing is guessed. Formats and their traps: docs page on reading.
+    What neither the file nor an option says stays None: nothing is guessed.
     """
     shape = _check_options(scan_shape, scan_step_nm, pattern_step_inv_angstrom, camera)
     found = _find(source, dataset)
@@ -125,8 +125,8 @@ def _check_options(
 
 
 def _find(source: object, dataset: str | None) -> Found:
-    if isinstance(source, str | PathLike):
-        return _find_path(Path(fspath(source)).expanduser(), dataset)
+    if isinstance(source, str | os.PathLike):
+        return _find_path(Path(os.fspath(source)).expanduser(), dataset)
     if dataset is not None:
         raise UsageError("dataset names an array inside a file, but the source is data in memory")
     if is_signal(source):
@@ -157,6 +157,8 @@ def _find_path(path: Path, dataset: str | None) -> Found:
 def _require_content(path: Path) -> None:
     if not path.exists():
         raise InputError(f"there is no file or folder {path}")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"there is no permission to read {path}")
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes): save or copy it again")
 
