@@ -239,8 +239,6 @@ def _print_answer(decision: Any, folder: Path, *, as_json: bool) -> None:  # noq
     components = "1 component" if decision.k == 1 else f"{decision.k} components"
     typer.echo(f"{crystals} in {components} (k = {decision.k}), confidence {decision.confidence}")
     typer.echo(f"reason: {decision.reason}")
-    for warning in decision.warnings:
-        typer.echo(f"note: {warning}")
     typer.echo(f"report: {report}")
 
 
@@ -291,7 +289,7 @@ def run(
         _print_mapping(api.plan(scan, settings), as_json=json)
         return
     folder = Path(f"{scan.resolve().stem}-run") if out is None else out
-    api.check_output(folder, overwrite)  # before any work is done
+    api.check_output(folder, overwrite=overwrite)  # before any work is done
     _analyse(scan, settings, folder, overwrite=overwrite, as_json=json, quiet=quiet)
 
 
@@ -306,7 +304,7 @@ def demo(
 ) -> None:
     """Run the whole analysis on a built-in phantom, a made scan with known crystals."""
     api = _api()
-    api.check_output(out, overwrite)  # before any work is done
+    api.check_output(out, overwrite=overwrite)  # before any work is done
     _analyse(api.make_demo_scan(seed), Settings(seed=seed), out, overwrite=overwrite, as_json=json, quiet=quiet)
 
 

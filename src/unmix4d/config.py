@@ -126,7 +126,7 @@ class Settings(BaseModel):
     )
     mask: Path | None = _preparing(
         None,
-        "File with an image of the pattern's shape: 0 = leave the pixel out.",
+        "File with an image of the pattern's shape: pixels that are not 0 are left out.",
         form="FILE",
         expects="the path of a file",
     )

@@ -59,7 +59,7 @@ class FakeApi:
     def Run(self) -> SimpleNamespace:  # noqa: N802 - the name in unmix4d.api
         return SimpleNamespace(load=lambda _folder: self.run)
 
-    def check_output(self, folder: Path, overwrite: bool) -> None:  # noqa: FBT001 - as in unmix4d.api
+    def check_output(self, folder: Path, *, overwrite: bool = False) -> None:
         self.checked.append((folder, overwrite))
         if self.refused:
             raise self.refused
@@ -105,7 +105,6 @@ def test_run_says_how_many_crystals_why_and_where_the_report_is(api: FakeApi, ca
     assert capsys.readouterr().out.splitlines() == [
         "5 crystals in 7 components (k = 7), confidence low",
         "reason: the criteria disagree: 6 or 7",
-        "note: k is uncertain",
         f"report: {Path('folder') / 'report.html'}",
     ]
     assert api.unmixed == [(Path("scan.hspy"), Settings())]
