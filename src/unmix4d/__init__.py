@@ -1,3 +1,20 @@
 """unmix4d: how many crystals a 4D-STEM scan holds, where they are and where they overlap."""
 
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from unmix4d.api import Run, make_demo_scan, open_scan, unmix
+    from unmix4d.config import Settings
+
+__all__ = ["Run", "Settings", "__version__", "make_demo_scan", "open_scan", "unmix"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    """Load public names when they are used, so that importing the package costs nothing."""
+    if name in __all__:
+        from unmix4d import api  # noqa: PLC0415 - on purpose
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

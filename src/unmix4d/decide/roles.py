@@ -36,11 +36,11 @@ def find_roles(
     """Recognise what the components of one factorization are.
 
     A component is *dead* if it carries nothing, and *background* if its spots are neither sharp (brightest 5 % of
-    pixels below half of the spot intensity) nor most of its counts. The rest are linked where their spots sit at the
-    same places. A group is a crystal if somewhere it owns more than half of the Bragg counts of at least
+    pixels below half of the spot intensity) nor most of its counts. The rest are linked where their spots sit at
+    the same places. A group is a crystal if somewhere it owns more than half of the Bragg counts of at least
     ``min_piece`` connected probes; in it the heaviest component is the *crystal*, the others are *duplicate*
-    (similarity of at least 0.95) or *split*. Groups that own no such piece are *vacuum* if most of their counts lie in
-    the direct beam, and *background* otherwise.
+    (similarity of at least 0.95) or *split*. Groups that own no such piece are *vacuum* if most of their counts
+    lie in the direct beam, and *background* otherwise.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _is_background(
     if background == "none":
         return np.zeros(k, dtype=bool)
     if isinstance(background, int):
-        return np.arange(k) == background
+        return np.asarray(np.arange(k) == background)
     counts = patterns.sum(axis=(1, 2)) * (1 - np.array([_beam_share(pattern, beam) for pattern in patterns]))
     spot_share = spots.sum(axis=(1, 2)) / np.maximum(counts, np.finfo(float).tiny)
     return np.asarray((peakedness(spots) < BACKGROUND_PEAKEDNESS) & (spot_share < BACKGROUND_SPOT_SHARE))
@@ -112,7 +112,7 @@ def _beam_share(pattern: FloatArray, beam: Beam | None) -> float:
 
 
 def _link(similarity: FloatArray, alive: BoolArray, limit: float) -> list[list[int]]:
-    """Groups of components that are linked, each in ascending order; groups by their first component."""
+    """Group the components that are linked, each in ascending order, groups by their first component."""
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - slow import
 
     index = np.flatnonzero(alive)

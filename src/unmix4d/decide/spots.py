@@ -80,7 +80,7 @@ def _background(pattern: FloatArray) -> FloatArray:
 
 
 def shrink(patterns: FloatArray) -> FloatArray:
-    """Mean over squares of pixels so that the smaller side is at most 96; what does not fill a square is left out."""
+    """Mean over squares of pixels so that the smaller side is at most 96; incomplete squares are left out."""
     side = -(-min(patterns.shape[1:]) // MAX_SIDE)
     ny, nx = patterns.shape[1] // side, patterns.shape[2] // side
     squares = patterns[:, : ny * side, : nx * side].reshape(len(patterns), ny, side, nx, side)

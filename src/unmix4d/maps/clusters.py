@@ -9,9 +9,9 @@ from unmix4d.records import NO_CRYSTAL, BoolArray, ClusterMap, ComponentRoles, F
 def cluster_map(fit: Factorization, roles: ComponentRoles) -> ClusterMap:
     """Label each probe with the crystal that gives it the most Bragg counts.
 
-    The components of a crystal are added up, each by the counts in its spots; beam and background do not vote. A probe
-    is left without label (-1) if it was masked, or if the 3 x 3 mean of all Bragg counts is below a tenth of its
-    90 % quantile there: vacuum, or bare background.
+    The components of a crystal are added up, each by the counts in its spots; beam and background do not vote. A
+    probe is left without label (-1) if it was masked, or if the 3 x 3 mean of all Bragg counts is below a tenth of
+    its 90 % quantile there: vacuum, or bare background.
 
     Parameters
     ----------

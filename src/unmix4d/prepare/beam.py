@@ -7,6 +7,7 @@ from unmix4d.records import Beam, BoolArray, FloatArray
 BEAM_RADIUS_FACTOR = 1.5
 BEAM_MIN_RADIUS = 3.0
 BEAM_MAX_OFFSET = 1 / 6
+CENTER_STEPS = 5
 VACUUM_MIN_CONTRAST = 4.0
 VACUUM_MIN_SEPARATION = 0.7
 VACUUM_MIN_PROBES = 8
@@ -34,26 +35,38 @@ def find_beam(mean_pattern: FloatArray) -> Beam | None:
     peak = np.array(np.unravel_index(int(smooth.argmax()), smooth.shape))
     if smooth.max() <= 0 or np.hypot(*(peak - (shape - 1) / 2)) > BEAM_MAX_OFFSET * shape.min():
         return None
+    center = (float(peak[0]), float(peak[1]))
+    reach = max(BEAM_MIN_RADIUS, BEAM_RADIUS_FACTOR * _half_radius(smooth, center))
+    for _ in range(CENTER_STEPS):
+        center = _center_of_mass(smooth, center, reach)
+    radius = BEAM_RADIUS_FACTOR * _half_radius(smooth, center)
+    return Beam(center=center, radius=max(BEAM_MIN_RADIUS, radius))
+
+
+def _center_of_mass(smooth: FloatArray, center: tuple[float, float], reach: float) -> tuple[float, float]:
+    """Centre of mass of what rises above the median, within ``reach`` of ``center``."""
     y, x = np.indices(smooth.shape)
-    near = np.hypot(y - peak[0], x - peak[1]) <= BEAM_MIN_RADIUS
-    mass = np.where(near, smooth, 0.0)
-    center = (float((mass * y).sum() / mass.sum()), float((mass * x).sum() / mass.sum()))
-    radius = _half_radius(smooth, center)
-    return Beam(center=center, radius=max(BEAM_MIN_RADIUS, BEAM_RADIUS_FACTOR * radius))
+    near = np.hypot(y - center[0], x - center[1]) <= reach
+    mass = np.where(near, np.maximum(smooth - np.median(smooth), 0.0), 0.0)
+    total = max(float(mass.sum()), np.finfo(float).tiny)
+    return float((mass * y).sum() / total), float((mass * x).sum() / total)
 
 
 def _half_radius(smooth: FloatArray, center: tuple[float, float]) -> float:
     """Radius at which the mean over the ring falls below half of the centre, background taken as the median."""
     y, x = np.indices(smooth.shape)
-    ring = np.rint(np.hypot(y - center[0], x - center[1])).astype(int)
-    profile = np.bincount(ring.ravel(), smooth.ravel()) / np.bincount(ring.ravel())
+    ring = np.rint(np.hypot(y - center[0], x - center[1])).astype(int).ravel()
+    pixels = np.bincount(ring)
+    radii = np.flatnonzero(pixels)
+    profile = np.bincount(ring, smooth.ravel())[radii] / pixels[radii]
     floor = float(np.median(smooth))
-    half = floor + (profile[0] - floor) / 2
+    half = floor + (profile.max() - floor) / 2
     below = int(np.argmax(profile < half))
     if below == 0:
         return 0.0
     drop = profile[below - 1] - profile[below]
-    return float(below - 1 + (profile[below - 1] - half) / drop)
+    inner, outer = radii[below - 1], radii[below]
+    return float(inner + (outer - inner) * (profile[below - 1] - half) / drop)
 
 
 def find_vacuum(dark_field: FloatArray, usable: BoolArray) -> BoolArray:

@@ -1,0 +1,192 @@
+"""What a notebook uses: open a scan, unmix it, look at the run, keep it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unmix4d.config import Settings
+from unmix4d.pipeline import Progress, silent
+from unmix4d.pipeline import run as run_pipeline
+from unmix4d.plan import make_plan
+from unmix4d.read import identity, readers
+from unmix4d.read.calibration import Camera
+from unmix4d.read.phantom import PhantomSpec, make_phantom
+from unmix4d.records import ClusterComparison, ClusterMap, Decision, OverlapMap, RunResult, Scan
+
+READING = ("scan_shape", "scan_step", "pattern_step", "voltage", "camera_length", "pixel", "dataset")
+
+
+def open_scan(source: Any, settings: Settings | None = None, **options: Any) -> Scan:  # noqa: ANN401 - many types
+    """Open a scan without reading its patterns.
+
+    Parameters
+    ----------
+    source : path, array, dask array or HyperSpy signal
+    settings : Settings, optional
+        Of which the reading ones are used.
+    **options
+        Reading settings by name: ``scan_shape``, ``scan_step`` (nm), ``pattern_step`` (1/Å), ``voltage`` (kV),
+        ``camera_length`` (mm), ``pixel`` (µm), ``dataset``.
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    InputError, UsageError
+        If it cannot be read, or if an option is missing or does not fit.
+    """
+    if isinstance(source, Scan):
+        return source
+    chosen = (settings or Settings()).updated(**options)
+    camera = None
+    if chosen.voltage and chosen.camera_length and chosen.pixel:
+        camera = Camera(voltage_kv=chosen.voltage, camera_length_mm=chosen.camera_length, pixel_um=chosen.pixel)
+    return readers.open_scan(
+        source,
+        scan_shape=chosen.scan_shape,
+        scan_step_nm=chosen.scan_step,
+        pattern_step_inv_angstrom=chosen.pattern_step,
+        dataset=chosen.dataset,
+        camera=camera,
+    )
+
+
+def unmix(
+    source: Any,  # noqa: ANN401 - a path, an array or a signal
+    settings: Settings | None = None,
+    *,
+    progress: Progress = silent,
+    **options: Any,  # noqa: ANN401 - settings by name
+) -> "Run":
+    """Find out how many crystals a scan holds, where they are and where they overlap.
+
+    Parameters
+    ----------
+    source : path, array, dask array, HyperSpy signal or Scan
+    settings : Settings, optional
+    progress : callable
+        ``progress(stage, done, total)``.
+    **options
+        Any setting by name, such as ``filter="mean"`` or ``k=8``; they override ``settings``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    Unmix4dError
+        One sentence: what was found, what was expected, what to do.
+
+    Examples
+    --------
+    >>> import unmix4d
+    >>> run = unmix4d.unmix(unmix4d.make_demo_scan(), k_max=8)  # doctest: +SKIP
+    >>> run.decision.n_crystals  # doctest: +SKIP
+    """
+    chosen = (settings or Settings()).updated(**options)
+    scan = open_scan(source, chosen)
+    return Run(result=run_pipeline(scan, chosen, progress=progress), settings=chosen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """One finished run: the answer and the settings that made it."""
+
+    result: RunResult
+    settings: Settings
+
+    @property
+    def decision(self) -> Decision:
+        """How many components and crystals, and why."""
+        return self.result.decision
+
+    @property
+    def clusters(self) -> ClusterMap:
+        """Which crystal is where."""
+        return self.result.clusters
+
+    @property
+    def overlap(self) -> OverlapMap:
+        """Where two crystals share a probe."""
+        return self.result.overlap
+
+    @property
+    def comparison(self) -> ClusterComparison:
+        """How well each cluster stands for the measured patterns."""
+        return self.result.comparison
+
+    def report(self, path: str | Path) -> Path:
+        """Write the self-contained HTML report and give its path."""
+        from unmix4d.report.html import write_report  # noqa: PLC0415 - loads the drawing libraries
+
+        write_report(self.result, Path(path))
+        return Path(path)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the run folder: settings, result, report, figures, tables and signals; give its path.
+
+        Raises
+        ------
+        UsageError
+            If the folder exists, is not empty, and ``overwrite`` is False.
+        ResourceError
+            If it cannot be written; nothing half-written is left.
+        """
+        from unmix4d.report.folder import write_run_folder  # noqa: PLC0415 - loads the drawing libraries
+
+        write_run_folder(
+            self.result,
+            Path(folder),
+            settings_yaml=self.settings.to_yaml(),
+            keep=self.settings.keep,
+            overwrite=overwrite,
+        )
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Run":
+        """Read a run folder back.
+
+        Raises
+        ------
+        InputError
+            If it is not the folder of a run, or its ``result.h5`` is damaged.
+        """
+        from unmix4d.report.store import load_result  # noqa: PLC0415 - loads h5py
+
+        result = load_result(Path(folder) / "result.h5")
+        return cls(result=result, settings=Settings.model_validate(dict(result.record.settings)))
+
+
+def check_output(folder: str | Path, *, overwrite: bool = False) -> None:
+    """Make sure that a run folder can be written, before any work is done.
+
+    Raises
+    ------
+    UsageError
+        If it exists, is not empty, and ``overwrite`` is False.
+    ResourceError
+        If it cannot be written.
+    """
+    from unmix4d.report.folder import check_folder  # noqa: PLC0415 - only when something is written
+
+    check_folder(Path(folder), overwrite=overwrite)
+
+
+def plan(source: Any, settings: Settings | None = None) -> dict[str, Any]:  # noqa: ANN401 - as unmix
+    """Tell what a run would take, without running it: blocks, bytes and passes over the data."""
+    chosen = settings or Settings()
+    return make_plan(open_scan(source, chosen), chosen).as_dict()
+
+
+def describe(scan: Scan) -> dict[str, object]:
+    """Tell what was found in a file: shapes, type, calibration, size."""
+    return identity.describe(scan)
+
+
+def make_demo_scan(seed: int = 0) -> Scan:
+    """Make the simulated scan of ``unmix4d demo``."""
+    return make_phantom(PhantomSpec(seed=seed)).scan

@@ -1,0 +1,262 @@
+"""The one place that knows every stage: from a scan to the whole answer."""
+
+import platform
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from unmix4d import registry
+from unmix4d.compare import compare_clusters
+from unmix4d.config import Settings
+from unmix4d.decide.choose import decide
+from unmix4d.decide.roles import SAME_CRYSTAL, SAME_PATTERN, find_roles
+from unmix4d.decide.sweep import run_sweep
+from unmix4d.errors import Unmix4dWarning, UsageError
+from unmix4d.execute import Executor, executor
+from unmix4d.maps.clusters import cluster_map
+from unmix4d.maps.overlap import overlap_map
+from unmix4d.plan import Plan, make_plan
+from unmix4d.prepare.chain import Prepared, prepare
+from unmix4d.read.identity import source_digest
+from unmix4d.read.masks import read_mask
+from unmix4d.records import (
+    ClusterComparison,
+    ClusterMap,
+    ComponentRoles,
+    Decision,
+    Factorization,
+    PatternMatrix,
+    RunRecord,
+    RunResult,
+    Scan,
+    StageCost,
+    Survey,
+    Sweep,
+)
+
+Progress = Callable[[str, float, float], None]
+
+BEAM_SHARE_WARNING = 0.5
+PACKAGES = ("unmix4d", "numpy", "scipy", "scikit-image", "h5py", "rosettasciio")
+
+
+def silent(_stage: str, _done: float, _total: float) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Collects what each stage costs and what it warns of."""
+
+    progress: Progress
+    costs: list[StageCost] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time one stage; its warnings are kept for the report and given out again."""
+        self.progress(name, 0.0, 1.0)
+        start = time.perf_counter()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", Unmix4dWarning)
+            yield
+        for warning in caught:
+            if issubclass(warning.category, Unmix4dWarning):
+                self.warn(str(warning.message))
+            else:
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        self.costs.append(StageCost(stage=name, seconds=time.perf_counter() - start, peak_bytes=peak_memory()))
+        self.progress(name, 1.0, 1.0)
+
+    def warn(self, message: str) -> None:
+        """Keep a warning for the report and give it out, once."""
+        if message not in self.said:
+            self.said.append(message)
+            warnings.warn(message, Unmix4dWarning, stacklevel=4)
+
+    def inside(self, name: str) -> Callable[[float, float], None]:
+        """Progress within one stage."""
+        return lambda done, total: self.progress(name, done, total)
+
+
+def peak_memory() -> int:
+    """Peak resident size of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def run(scan: Scan, settings: Settings, *, progress: Progress = silent) -> RunResult:
+    """Analyse a scan: prepare, factorise for every k, decide, map and compare.
+
+    Parameters
+    ----------
+    scan : Scan
+    settings : Settings
+    progress : callable
+        ``progress(stage, done, total)``.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    Unmix4dError
+        One sentence that says what was found, what was expected and what to do.
+    """
+    started = datetime.now(tz=UTC).isoformat(timespec="seconds")
+    plan = make_plan(scan, settings)
+    watch = _Watch(progress)
+    pool = executor(plan.n_threads)
+    with watch.stage("prepare"):
+        prepared, matrix = _prepare(scan, settings, plan, pool, watch)
+    with watch.stage("factorize"):
+        sweep = _sweep(matrix, settings, pool, watch)
+    with watch.stage("decide"):
+        decision = _decide(sweep, settings, prepared.survey)
+        for message in decision.warnings:
+            watch.warn(message)
+    fit = sweep.fits[decision.k]
+    with watch.stage("map"):
+        clusters = cluster_map(fit, decision.roles[decision.k])
+        overlap = overlap_map(clusters.crystal_weights, clusters.labels)
+    with watch.stage("compare"):
+        comparison = _compare(prepared, matrix, fit, clusters, settings=settings, pool=pool)
+    record = RunRecord(
+        settings=settings.model_dump(mode="json"),
+        seed=settings.seed,
+        versions=versions(),
+        source=str(scan.metadata.get("path", "array")),
+        source_digest=source_digest(scan),
+        started=started,
+        costs=tuple(watch.costs),
+        warnings=tuple(watch.said),
+    )
+    return RunResult(
+        record=record,
+        geometry=matrix.geometry,
+        survey=prepared.survey,
+        steps=matrix.steps,
+        pixel_mask=matrix.pixel_mask,
+        probe_mask=matrix.probe_mask,
+        fits=sweep.fits,
+        decision=decision,
+        clusters=clusters,
+        overlap=overlap,
+        comparison=comparison,
+    )
+
+
+def _prepare(
+    scan: Scan, settings: Settings, plan: Plan, pool: Executor, watch: _Watch
+) -> tuple[Prepared, PatternMatrix]:
+    prepared = prepare(
+        scan,
+        executor=pool,
+        crop=settings.crop,
+        bin=settings.bin,
+        nan=settings.nan,
+        negative=settings.negative,
+        find_vacuum=settings.vacuum == "auto",
+        block_bytes=plan.block,
+    )
+    for message in prepared.survey.warnings:
+        watch.warn(message)
+    if settings.weighting == "none" and settings.beam == "none" and prepared.beam_share() > BEAM_SHARE_WARNING:
+        watch.warn(
+            f"the direct beam holds {prepared.beam_share():.0%} of all counts and is neither weighted nor masked: "
+            "the factors will mostly describe its noise; use --weighting poisson or --beam auto"
+        )
+    matrix = prepared.matrix(
+        filter=registry.load("filters", settings.filter)(),
+        beam=settings.beam,
+        mask=None if settings.mask is None else read_mask(settings.mask),
+        cache_bytes=plan.cache,
+    )
+    return prepared, matrix
+
+
+def _sweep(matrix: PatternMatrix, settings: Settings, pool: Executor, watch: _Watch) -> Sweep:
+    limit = min(matrix.n_probes, matrix.n_pixels)
+    if settings.k != "auto" and settings.k > limit:
+        raise UsageError(
+            f"--k {settings.k} is more than this scan allows: {matrix.n_probes} probes of {matrix.n_pixels} pixels "
+            f"are used, so k can be at most {limit}"
+        )
+    solver = registry.load("solvers", settings.solver)(
+        starts=settings.starts,
+        weighting=settings.weighting,
+        l1=settings.l1,
+        max_iter=settings.max_iter,
+        tol=settings.tol,
+        executor=pool,
+        progress=watch.inside("factorize"),
+    )
+    rng = np.random.default_rng(settings.seed)
+
+    def fit(ks: Sequence[int]) -> Mapping[int, Factorization]:
+        fits: Mapping[int, Factorization] = solver.fit_many(matrix, ks, rng=rng)
+        return fits
+
+    k_min, k_max = settings.k_min, settings.k_max
+    if settings.k != "auto":
+        k_min, k_max = min(k_min, settings.k), max(k_max, settings.k)
+    return run_sweep(matrix, fit=fit, k_min=k_min, k_max=k_max)
+
+
+def _decide(sweep: Sweep, settings: Settings, survey: Survey) -> Decision:
+    """Decide on k; components that a user asked for are merged only if they are the same pattern."""
+
+    def roles_of(fit: Factorization) -> ComponentRoles:
+        asked = fit.k == settings.k
+        background = "auto" if isinstance(settings.background, int) and not asked else settings.background
+        return find_roles(
+            fit,
+            beam=survey.beam,
+            background=background,
+            same_crystal=SAME_PATTERN if asked else SAME_CRYSTAL,
+        )
+
+    return decide(sweep, roles_of=roles_of, k=None if settings.k == "auto" else settings.k)
+
+
+def _compare(
+    prepared: Prepared,
+    matrix: PatternMatrix,
+    fit: Factorization,
+    clusters: ClusterMap,
+    *,
+    settings: Settings,
+    pool: Executor,
+) -> ClusterComparison:
+    raw = registry.load("filters", "raw")()
+    to_raw = settings.compare_to == "raw" and settings.filter != "raw"
+    reference = prepared.matrix(filter=raw, beam=settings.beam) if to_raw else matrix
+    return compare_clusters(
+        reference,
+        fit,
+        clusters,
+        data_range=prepared.survey.data_range,
+        compared_to="raw" if to_raw else settings.filter,
+        executor=pool,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide the numbers."""
+    known: dict[str, Any] = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            known[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            known[name] = "not installed as a package"
+    return known
