@@ -9,7 +9,7 @@ import numpy as np
 from unmix4d.errors import UsageError
 from unmix4d.execute import Executor, Serial
 from unmix4d.factorize.choice import choose_start
-from unmix4d.factorize.exact import in_counts, measure, refine
+from unmix4d.factorize.exact import Problem, in_counts, measure, refine
 from unmix4d.factorize.factored import Candidate, Limits, fit_sketch
 from unmix4d.factorize.rules import Rule, hals, multiplicative
 from unmix4d.factorize.sketch import RANK, Sketch, prime, sketch_matrix
@@ -102,7 +102,17 @@ class Alternating:
         penalty = self.l1 * float(np.sqrt(sketch.norm2 / matrix.n_probes))
         tried = self._try_starts(sketch, ks, rng=rng, penalty=penalty)
         chosen = [choose_start(tried[k], matrix.probe_mask) for k in ks]
-        losses = self._on_the_data(matrix, weighting, chosen, norm2=sketch.norm2, penalty=penalty, steps=steps)
+        problem = Problem(
+            matrix=matrix,
+            weighting=weighting,
+            norm2=sketch.norm2,
+            rule=type(self).rule,
+            penalty=penalty,
+            executor=self.executor,
+        )
+        refine(problem, chosen, max_passes=self.refine_passes, tol=self.tol, after_pass=steps.advance)
+        losses = measure(problem, chosen)
+        steps.finish()
         spreads = {k: {c.start: c.history[-1] for c in tried[k] if c not in chosen} for k in ks}
         for candidate in chosen:
             spreads[candidate.k][candidate.start] = candidate.history[-1]
@@ -127,40 +137,6 @@ class Alternating:
         for candidate in self.executor.map_blocks(fit, range(len(jobs))):
             tried[candidate.k].append(candidate)
         return tried
-
-    def _on_the_data(
-        self,
-        matrix: PatternMatrix,
-        weighting: Weighting,
-        chosen: list[Candidate],
-        *,
-        norm2: float,
-        penalty: float,
-        steps: "_Steps",
-    ) -> list[float]:
-        refine(
-            matrix,
-            weighting,
-            chosen,
-            rule=type(self).rule,
-            norm2=norm2,
-            executor=self.executor,
-            max_passes=self.refine_passes,
-            tol=self.tol,
-            penalty=penalty,
-            after_pass=steps.advance,
-        )
-        losses = measure(
-            matrix,
-            weighting,
-            chosen,
-            rule=type(self).rule,
-            norm2=norm2,
-            executor=self.executor,
-            penalty=penalty,
-        )
-        steps.finish()
-        return losses
 
     def _record(
         self,

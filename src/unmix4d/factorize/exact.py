@@ -23,38 +23,72 @@ class _Part:
     weights: FloatArray
     squares: FloatArray
     back: FloatArray
-    fit: float
+    error: float
 
 
-def refine(  # noqa: PLR0913 - the loop needs all of them and nothing else
-    matrix: PatternMatrix,
-    weighting: Weighting,
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Sums:
+    """What all blocks add up to for one candidate: weightsᵀ weights, weightsᵀ matrix, squared error; float64."""
+
+    squares: FloatArray
+    back: FloatArray
+    error: float
+
+    @classmethod
+    def zeros(cls, candidate: Candidate, norm2: float) -> "_Sums":
+        """Start with nothing explained."""
+        return cls(
+            squares=np.zeros((candidate.k, candidate.k)), back=np.zeros(candidate.components.shape), error=norm2
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Problem:
+    """What is factorised, and by which rule.
+
+    Attributes
+    ----------
+    matrix : PatternMatrix
+    weighting : Weighting
+    norm2 : float
+        Sum of squares of the weighted matrix.
+    rule : Rule
+    penalty : float
+        L1 penalty on the weights, for components of unit length.
+    executor : Executor
+    """
+
+    matrix: PatternMatrix
+    weighting: Weighting
+    norm2: float
+    rule: Rule
+    penalty: float
+    executor: Executor
+
+    def fit_weights(self, weights: FloatArray, gram: FloatArray, cross: FloatArray, sweeps: int) -> FloatArray:
+        """Improve weights (n, k) by some sweeps of the rule."""
+        for _ in range(sweeps):
+            weights = self.rule(weights, gram, cross - self.penalty)
+        return weights
+
+
+def refine(
+    problem: Problem,
     candidates: Sequence[Candidate],
     *,
-    rule: Rule,
-    norm2: float,
-    executor: Executor,
     max_passes: int,
     tol: float,
-    penalty: float = 0.0,
     after_pass: Callable[[], None] = lambda: None,
 ) -> None:
     """Alternate on the data until a pass gains less than ``tol`` of the objective; one pass serves all of them.
 
     Parameters
     ----------
-    matrix : PatternMatrix
-    weighting : Weighting
+    problem : Problem
     candidates : sequence of Candidate
         Improved in place.
-    rule : Rule
-    norm2 : float
-        Sum of squares of the weighted matrix.
-    executor : Executor
     max_passes : int
     tol : float
-    penalty : float
-        L1 penalty on the weights, for components of unit length.
     after_pass : callable
         Called after each pass, for progress.
     """
@@ -62,7 +96,7 @@ def refine(  # noqa: PLR0913 - the loop needs all of them and nothing else
     for _ in range(max_passes):
         if not active:
             return
-        _one_pass(matrix, weighting, active, rule=rule, norm2=norm2, executor=executor, penalty=penalty)
+        _one_pass(problem, active)
         after_pass()
         for candidate in active:
             before, now = candidate.history[-2:] if len(candidate.history) > 1 else (1.0, candidate.history[-1])
@@ -70,101 +104,96 @@ def refine(  # noqa: PLR0913 - the loop needs all of them and nothing else
         active = [candidate for candidate in active if not candidate.converged]
 
 
-def _one_pass(
-    matrix: PatternMatrix,
-    weighting: Weighting,
-    candidates: Sequence[Candidate],
-    *,
-    rule: Rule,
-    norm2: float,
-    executor: Executor,
-    penalty: float,
-) -> None:
-    stacked = np.ascontiguousarray((np.concatenate([c.components for c in candidates]) * weighting.column).T)
-    grams = [candidate.components @ candidate.components.T for candidate in candidates]
-    offsets = np.cumsum([0, *(candidate.k for candidate in candidates)])
+def _one_pass(problem: Problem, candidates: Sequence[Candidate]) -> None:
+    """Improve the weights of every block, then the components from what the blocks add up to."""
+    column = problem.weighting.column
+    stacked = np.ascontiguousarray((np.concatenate([c.components for c in candidates]) * column).T)
+    grams = [c.components @ c.components.T for c in candidates]
+    offsets = np.cumsum([0, *(c.k for c in candidates)])
+    mine = [slice(offsets[i], offsets[i + 1]) for i in range(len(candidates))]
 
     def work(block: int) -> tuple[slice, list[_Part]]:
-        rows, patterns = matrix.rows_of(block), matrix.read_block(block)
-        of_rows = weighting.row[rows, None]
+        rows, patterns = problem.matrix.rows_of(block), problem.matrix.read_block(block)
+        of_rows = problem.weighting.row[rows, None]
         cross = (patterns @ stacked) * of_rows
-        parts = []
-        for i, candidate in enumerate(candidates):
-            mine = np.asfortranarray(cross[:, offsets[i] : offsets[i + 1]])
-            weights = np.asfortranarray(candidate.weights[rows])
-            for _ in range(SWEEPS):
-                weights = rule(weights, grams[i], mine - penalty)
-            fit = squared_error(0.0, weights, grams[i], mine)
-            parts.append(_Part(weights=weights, squares=weights.T @ weights, back=np.empty(0), fit=fit))
-        together = np.concatenate([part.weights for part in parts], axis=1) * of_rows
-        back = (together.T @ patterns) * weighting.column
+        crosses = [np.asfortranarray(cross[:, part]) for part in mine]
+        fitted = [
+            problem.fit_weights(np.asfortranarray(c.weights[rows]), gram, own, SWEEPS)
+            for c, gram, own in zip(candidates, grams, crosses, strict=True)
+        ]
+        back = ((np.concatenate(fitted, axis=1) * of_rows).T @ patterns) * column
         return rows, [
-            _Part(weights=part.weights, squares=part.squares, back=back[offsets[i] : offsets[i + 1]], fit=part.fit)
-            for i, part in enumerate(parts)
+            _Part(
+                weights=weights,
+                squares=weights.T @ weights,
+                back=back[mine[i]],
+                error=squared_error(0.0, weights, grams[i], crosses[i]),
+            )
+            for i, weights in enumerate(fitted)
         ]
 
-    squares = [np.zeros((c.k, c.k)) for c in candidates]
-    backs = [np.zeros(c.components.shape) for c in candidates]
-    errors = [norm2 for _ in candidates]
-    for rows, parts in executor.map_blocks(work, range(matrix.n_blocks)):
-        for i, part in enumerate(parts):
-            candidates[i].weights[rows] = part.weights
-            squares[i] += part.squares
-            backs[i] += part.back
-            errors[i] += part.fit
-    for i, candidate in enumerate(candidates):
-        candidate.history.append(max(errors[i], 0.0) / norm2)
-        grown = np.asfortranarray(candidate.components.T)
-        back = np.asfortranarray(backs[i].T, dtype=np.float32)
-        for _ in range(SWEEPS):
-            grown = rule(grown, squares[i].astype(np.float32), back)
-        candidate.components, lengths = unit_rows(np.ascontiguousarray(grown.T))
-        candidate.weights *= lengths
+    sums = [_Sums.zeros(c, problem.norm2) for c in candidates]
+    for rows, parts in problem.executor.map_blocks(work, range(problem.matrix.n_blocks)):
+        for candidate, total, part in zip(candidates, sums, parts, strict=True):
+            candidate.weights[rows] = part.weights
+            total.squares += part.squares
+            total.back += part.back
+            total.error += part.error
+    for candidate, total in zip(candidates, sums, strict=True):
+        _update_components(problem, candidate, total)
 
 
-def measure(
-    matrix: PatternMatrix,
-    weighting: Weighting,
-    candidates: Sequence[Candidate],
-    *,
-    rule: Rule,
-    norm2: float,
-    executor: Executor,
-    penalty: float = 0.0,
-) -> list[float]:
+def _update_components(problem: Problem, candidate: Candidate, total: "_Sums") -> None:
+    candidate.history.append(max(total.error, 0.0) / problem.norm2)
+    grown = np.asfortranarray(candidate.components.T)
+    squares = total.squares.astype(np.float32)
+    back = np.asfortranarray(total.back.T, dtype=np.float32)
+    for _ in range(SWEEPS):
+        grown = problem.rule(grown, squares, back)
+    candidate.components, lengths = unit_rows(np.ascontiguousarray(grown.T))
+    candidate.weights *= lengths
+
+
+def measure(problem: Problem, candidates: Sequence[Candidate]) -> list[float]:
     """Fit the weights once more to the final components and take the exact K-component losses, in one pass.
+
+    Parameters
+    ----------
+    problem : Problem
+    candidates : sequence of Candidate
+        Their weights and histories are brought up to date.
 
     Returns
     -------
     list of float
         Mean of |V - V'| over all rows and columns, in counts, for each candidate (paper, K-component loss).
     """
+    weighting = problem.weighting
     grams = [c.components @ c.components.T for c in candidates]
     plain = [_unweighted(c.components, weighting.column) for c in candidates]
 
     def work(block: int) -> tuple[slice, list[tuple[FloatArray, float, float]]]:
-        rows, patterns = matrix.rows_of(block), matrix.read_block(block)
+        rows, patterns = problem.matrix.rows_of(block), problem.matrix.read_block(block)
         of_rows = weighting.row[rows, None]
         out = []
         for i, candidate in enumerate(candidates):
             cross = np.asfortranarray((patterns @ (candidate.components * weighting.column).T) * of_rows)
             weights = np.asfortranarray(candidate.weights[rows])
-            for _ in range(FINAL_SWEEPS):
-                weights = rule(weights, grams[i], cross - penalty)
+            weights = problem.fit_weights(weights, grams[i], cross, FINAL_SWEEPS)
             counts = np.divide(weights, of_rows, out=np.zeros_like(weights), where=of_rows > 0)
             loss = _absolute_error(patterns, np.ascontiguousarray(counts), plain[i])
             out.append((weights, squared_error(0.0, weights, grams[i], cross), loss))
         return rows, out
 
-    losses, errors = [0.0 for _ in candidates], [norm2 for _ in candidates]
-    for rows, parts in executor.map_blocks(work, range(matrix.n_blocks)):
+    losses, errors = [0.0 for _ in candidates], [problem.norm2 for _ in candidates]
+    for rows, parts in problem.executor.map_blocks(work, range(problem.matrix.n_blocks)):
         for i, (weights, error, loss) in enumerate(parts):
             candidates[i].weights[rows] = weights
             errors[i] += error
             losses[i] += loss
     for candidate, error in zip(candidates, errors, strict=True):
-        candidate.history.append(max(error, 0.0) / norm2)
-    return [loss / (matrix.n_probes * matrix.n_pixels) for loss in losses]
+        candidate.history.append(max(error, 0.0) / problem.norm2)
+    return [loss / (problem.matrix.n_probes * problem.matrix.n_pixels) for loss in losses]
 
 
 def _unweighted(components: FloatArray, column: FloatArray) -> FloatArray:

@@ -7,11 +7,12 @@ import numpy as np
 
 from unmix4d.errors import UsageError
 from unmix4d.execute import Executor
-from unmix4d.prepare.condition import NanPolicy, NegativePolicy, Window, make_window, windowed_geometry
+from unmix4d.prepare.condition import NanPolicy, NegativePolicy, make_window, windowed_geometry
 from unmix4d.prepare.matrix import make_matrix
+from unmix4d.prepare.source import Source
 from unmix4d.prepare.survey import survey_scan
-from unmix4d.prepare.tiles import Tile, make_tiles
-from unmix4d.records import Beam, BoolArray, Geometry, PatternMatrix, Scan, Survey
+from unmix4d.prepare.tiles import make_tiles
+from unmix4d.records import Beam, BoolArray, PatternMatrix, Scan, Survey
 from unmix4d.registry import Filter
 
 BLOCK_BYTES = 32 * 2**20
@@ -21,10 +22,7 @@ BLOCK_BYTES = 32 * 2**20
 class Prepared:
     """A scan that was cropped, binned and surveyed, ready to be filtered and masked."""
 
-    scan: Scan
-    window: Window
-    geometry: Geometry
-    tiles: tuple[Tile, ...]
+    source: Source
     survey: Survey
     nan_pixels: BoolArray
 
@@ -52,7 +50,7 @@ class Prepared:
         -------
         PatternMatrix
         """
-        survey, shape = self.survey, self.geometry.pattern_shape
+        survey, shape = self.survey, self.source.geometry.pattern_shape
         pixel_mask = (survey.mean_pattern > 0) & ~self.nan_pixels
         steps = self._reading_steps()
         disc = _beam_to_mask(beam, survey.beam)
@@ -62,7 +60,7 @@ class Prepared:
                 f"direct beam masked: {disc.radius:.1f} px about ({disc.center[0]:.1f}, {disc.center[1]:.1f})"
             )
         if mask is not None:
-            pixel_mask &= _fit_mask(mask, self.window.bin, shape)
+            pixel_mask &= _fit_mask(mask, self.source.window.bin, shape)
             steps.append(f"detector mask: {int((~mask).sum())} pixels left out")
         probe_mask = ~(survey.empty | survey.vacuum)
         if survey.vacuum.any():
@@ -71,10 +69,7 @@ class Prepared:
             steps.append(f"empty patterns left out: {int(survey.empty.sum())} probes")
         steps.append(f"filter: {filter.name}")
         return make_matrix(
-            self.scan,
-            self.window,
-            self.geometry,
-            self.tiles,
+            self.source,
             filter=filter,
             probe_mask=probe_mask,
             pixel_mask=pixel_mask,
@@ -88,19 +83,19 @@ class Prepared:
         return 0.0 if beam is None else float(mean[beam.disc(mean.shape)].sum() / mean.sum())
 
     def _reading_steps(self) -> list[str]:
-        full, window = self.scan.geometry, self.window
+        full, window, geometry = self.source.scan.geometry, self.source.window, self.source.geometry
         steps = []
-        if self.geometry.scan_shape != full.scan_shape:
+        if geometry.scan_shape != full.scan_shape:
             steps.append(
                 f"cropped to scan lines {window.y.start}-{window.y.stop - 1}, "
                 f"columns {window.x.start}-{window.x.stop - 1}"
             )
         if window.bin > 1:
             py, px = full.pattern_shape
-            lost = full.n_pixels - self.geometry.n_pixels * window.bin**2
+            lost = full.n_pixels - geometry.n_pixels * window.bin**2
             steps.append(
-                f"detector binned {window.bin} x {window.bin}: {py} x {px} to {self.geometry.pattern_shape[0]} x "
-                f"{self.geometry.pattern_shape[1]} pixels, {lost} pixels at the edge left out"
+                f"detector binned {window.bin} x {window.bin}: {py} x {px} to {geometry.pattern_shape[0]} x "
+                f"{geometry.pattern_shape[1]} pixels, {lost} pixels at the edge left out"
             )
         if window.offset:
             steps.append(f"offset of {window.offset:g} added to make every value non-negative")
@@ -149,17 +144,14 @@ def prepare(
     geometry = windowed_geometry(scan.geometry, window)
     pattern_bytes = scan.geometry.n_pixels * np.dtype(np.float32).itemsize
     tiles = make_tiles(geometry, pattern_bytes=pattern_bytes, block_bytes=block_bytes)
-    survey, window, nan_pixels = survey_scan(
-        scan,
-        window,
-        geometry,
-        tiles,
+    survey, source, nan_pixels = survey_scan(
+        Source(scan=scan, window=window, geometry=geometry, tiles=tiles),
         executor=executor,
         nan=nan,
         negative=negative,
         find_vacuum_probes=find_vacuum,
     )
-    return Prepared(scan=scan, window=window, geometry=geometry, tiles=tiles, survey=survey, nan_pixels=nan_pixels)
+    return Prepared(source=source, survey=survey, nan_pixels=nan_pixels)
 
 
 def _beam_to_mask(beam: Literal["none", "auto"] | float, found: Beam | None) -> Beam | None:

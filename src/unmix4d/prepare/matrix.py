@@ -7,9 +7,9 @@ from threading import Lock
 import numpy as np
 
 from unmix4d.errors import InputError
-from unmix4d.prepare.condition import Window
+from unmix4d.prepare.source import Source
 from unmix4d.prepare.tiles import Tile
-from unmix4d.records import BoolArray, FloatArray, Geometry, PatternMatrix, Scan
+from unmix4d.records import BoolArray, FloatArray, PatternMatrix
 from unmix4d.registry import Filter
 
 
@@ -17,17 +17,16 @@ from unmix4d.registry import Filter
 class _Reader:
     """Reads one block: the tile with its halo, conditioned, filtered, trimmed and masked."""
 
-    scan: Scan
-    window: Window
-    filter: Filter
+    source: Source
     tiles: tuple[Tile, ...]
+    filter: Filter
     probe_mask: BoolArray
     pixel_mask: BoolArray
 
     def __call__(self, block: int) -> FloatArray:
         tile = self.tiles[block]
         outer = tile.with_halo(self.filter.halo, self.probe_mask.shape)
-        patterns = self.filter(self.window.read(self.scan, outer.rows, outer.columns))
+        patterns = self.filter(self.source.read(outer))
         inner = patterns[tile.inside(outer)]
         rows = inner[self.probe_mask[tile.rows, tile.columns]]
         return np.ascontiguousarray(rows[:, self.pixel_mask], dtype=np.float32)
@@ -52,11 +51,8 @@ class _Cache:
         return known
 
 
-def make_matrix(  # noqa: PLR0913 - the room's one product, and every ingredient is named
-    scan: Scan,
-    window: Window,
-    geometry: Geometry,
-    tiles: tuple[Tile, ...],
+def make_matrix(
+    source: Source,
     *,
     filter: Filter,  # noqa: A002 - the option's name
     probe_mask: BoolArray,
@@ -68,12 +64,8 @@ def make_matrix(  # noqa: PLR0913 - the room's one product, and every ingredient
 
     Parameters
     ----------
-    scan : Scan
-    window : Window
-    geometry : Geometry
-        After cropping and binning.
-    tiles : tuple of Tile
-        One block of the matrix each; tiles without a usable probe give no block.
+    source : Source
+        One block of the matrix for each of its tiles; tiles without a usable probe give no block.
     filter : Filter
         Applied block by block, with the halo that it asks for.
     probe_mask : (scan_y, scan_x) bool
@@ -97,18 +89,16 @@ def make_matrix(  # noqa: PLR0913 - the room's one product, and every ingredient
     n_probes, n_pixels = int(probe_mask.sum()), int(pixel_mask.sum())
     if min(n_probes, n_pixels) < 2:  # noqa: PLR2004 - a matrix with one row or column cannot be factorised
         raise InputError(f"the masks leave {n_probes} probes of {n_pixels} pixels; at least 2 of each are needed")
-    counts = [int(probe_mask[tile.rows, tile.columns].sum()) for tile in tiles]
-    used = tuple(tile for tile, count in zip(tiles, counts, strict=True) if count)
+    counts = [int(probe_mask[tile.rows, tile.columns].sum()) for tile in source.tiles]
+    used = tuple(tile for tile, count in zip(source.tiles, counts, strict=True) if count)
     bounds = np.concatenate([[0], np.cumsum([count for count in counts if count])])
-    reader = _Reader(
-        scan=scan, window=window, filter=filter, tiles=used, probe_mask=probe_mask, pixel_mask=pixel_mask
-    )
+    reader = _Reader(source=source, tiles=used, filter=filter, probe_mask=probe_mask, pixel_mask=pixel_mask)
     fits = n_probes * n_pixels * np.dtype(np.float32).itemsize <= cache_bytes
     return PatternMatrix(
         read_block=_Cache(read=reader) if fits else reader,
         bounds=tuple(int(bound) for bound in bounds),
         probe_mask=probe_mask,
         pixel_mask=pixel_mask,
-        geometry=geometry,
+        geometry=source.geometry,
         steps=steps,
     )

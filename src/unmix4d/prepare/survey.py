@@ -8,10 +8,12 @@ from unmix4d.errors import InputError
 from unmix4d.execute import Executor
 from unmix4d.prepare.beam import find_beam, find_vacuum
 from unmix4d.prepare.condition import NanPolicy, NegativePolicy, Window, bin_pixels
+from unmix4d.prepare.source import Source
 from unmix4d.prepare.tiles import Tile
-from unmix4d.records import AnyArray, Beam, BoolArray, FloatArray, Geometry, Scan, Survey
+from unmix4d.records import AnyArray, Beam, BoolArray, FloatArray, Scan, Survey
 
 SAMPLE_LINES = 8
+SAMPLE_COLUMNS = 64
 CLIP_WARNING = 1e-3
 MIN_SIDE = 2
 
@@ -34,26 +36,18 @@ class _Tally:
 
 
 def survey_scan(
-    scan: Scan,
-    window: Window,
-    geometry: Geometry,
-    tiles: tuple[Tile, ...],
+    source: Source,
     *,
     executor: Executor,
     nan: NanPolicy = "error",
     negative: NegativePolicy = "clip",
     find_vacuum_probes: bool = True,
-) -> tuple[Survey, Window, BoolArray]:
+) -> tuple[Survey, Source, BoolArray]:
     """Read every pattern once and check it.
 
     Parameters
     ----------
-    scan : Scan
-    window : Window
-        What part of it is used.
-    geometry : Geometry
-        Shapes after cropping and binning.
-    tiles : tuple of Tile
+    source : Source
     executor : Executor
     nan, negative : str
         What to do with NaN or infinite, and with negative values (method 1.1).
@@ -63,7 +57,7 @@ def survey_scan(
     Returns
     -------
     survey : Survey
-    window : Window
+    source : Source
         With the offset that the ``shift`` policy needs.
     nan_pixels : (pattern_y, pattern_x) bool
         Pixels to leave out under ``nan="mask"``.
@@ -74,51 +68,45 @@ def survey_scan(
         NaN under ``nan="error"``, negative values under ``negative="error"``, no counts at all, or fewer than two
         probes or pixels.
     """
+    geometry = source.geometry
     if min(geometry.n_probes, geometry.n_pixels) < MIN_SIDE:
         raise InputError(
             f"the scan has {geometry.n_probes} probes of {geometry.n_pixels} pixels; at least 2 of each are needed"
         )
     if negative == "shift":
-        window = replace(window, offset=_smallest_offset(scan, window, tiles, executor))
-    beam = find_beam(_sample_mean(scan, window, geometry))
-    tally = _tally_tiles(scan, window, geometry, tiles, beam=beam, executor=executor)
-    _check(tally, scan, nan=nan, negative=negative)
+        source = replace(source, window=replace(source.window, offset=_smallest_offset(source, executor)))
+    beam = find_beam(_sample_mean(source))
+    tally = _tally_tiles(source, beam, executor)
+    _check(tally, source.scan, nan=nan, negative=negative)
     usable = tally.total > 0
     vacuum = find_vacuum(tally.dark, usable) if find_vacuum_probes and beam is not None else np.zeros_like(usable)
-    survey = _make_survey(tally, scan, window, geometry, beam=beam, vacuum=vacuum)
-    return survey, window, tally.nan_pixels if nan == "mask" else np.zeros_like(tally.nan_pixels)
+    survey = _make_survey(tally, source, beam, vacuum)
+    return survey, source, tally.nan_pixels if nan == "mask" else np.zeros_like(tally.nan_pixels)
 
 
-def _sample_mean(scan: Scan, window: Window, geometry: Geometry) -> FloatArray:
-    """Mean pattern of a few scan lines spread over the scan, enough to find the beam."""
-    sy, sx = geometry.scan_shape
+def _sample_mean(source: Source) -> FloatArray:
+    """Mean pattern of probes spread over a few scan lines, enough to find the beam."""
+    sy, sx = source.geometry.scan_shape
     lines = np.unique(np.linspace(0, sy - 1, SAMPLE_LINES).astype(int))
-    step = max(1, sx // 64)
-    total = np.zeros(geometry.pattern_shape)
-    for line in lines:
-        for x in range(0, sx, step):
-            total += window.read(scan, slice(line, line + 1), slice(x, x + 1))[0, 0]
-    return total / (len(lines) * len(range(0, sx, step)))
+    columns = range(0, sx, max(1, sx // SAMPLE_COLUMNS))
+    total = np.zeros(source.geometry.pattern_shape)
+    for y in lines:
+        for x in columns:
+            total += source.read(Tile(rows=slice(y, y + 1), columns=slice(x, x + 1)))[0, 0]
+    return total / (len(lines) * len(columns))
 
 
-def _smallest_offset(scan: Scan, window: Window, tiles: tuple[Tile, ...], executor: Executor) -> float:
+def _smallest_offset(source: Source, executor: Executor) -> float:
     def smallest(tile: Tile) -> float:
-        stored = window.read_stored(scan, tile.rows, tile.columns)
+        stored = source.window.read_stored(source.scan, tile.rows, tile.columns)
         finite = stored[np.isfinite(stored)]
         return float(finite.min(initial=0))
 
-    return -min(executor.map_blocks(smallest, tiles), default=0.0)
+    return -min(executor.map_blocks(smallest, source.tiles), default=0.0)
 
 
-def _tally_tiles(
-    scan: Scan,
-    window: Window,
-    geometry: Geometry,
-    tiles: tuple[Tile, ...],
-    *,
-    beam: Beam | None,
-    executor: Executor,
-) -> _Tally:
+def _tally_tiles(source: Source, beam: Beam | None, executor: Executor) -> _Tally:
+    geometry, window = source.geometry, source.window
     outside = np.ones(geometry.pattern_shape, dtype=bool) if beam is None else ~beam.disc(geometry.pattern_shape)
     tally = _Tally(
         mean_sum=np.zeros(geometry.pattern_shape),
@@ -128,14 +116,13 @@ def _tally_tiles(
     )
 
     def look(tile: Tile) -> tuple[Tile, FloatArray, FloatArray, FloatArray, _Values]:
-        stored = window.read_stored(scan, tile.rows, tile.columns)
+        stored = window.read_stored(source.scan, tile.rows, tile.columns)
         counts = window.condition(stored)
-        values = _look_at_values(stored, window)
         total = counts.sum(axis=(2, 3), dtype=np.float64)
         dark = counts[..., outside].sum(axis=2, dtype=np.float64)
-        return tile, counts.sum(axis=(0, 1), dtype=np.float64), total, dark, values
+        return tile, counts.sum(axis=(0, 1), dtype=np.float64), total, dark, _look_at_values(stored, window)
 
-    for tile, pattern_sum, total, dark, values in executor.map_blocks(look, tiles):
+    for tile, pattern_sum, total, dark, values in executor.map_blocks(look, source.tiles):
         tally.mean_sum += pattern_sum
         tally.total[tile.rows, tile.columns] = total
         tally.dark[tile.rows, tile.columns] = dark
@@ -212,9 +199,8 @@ def _check(tally: _Tally, scan: Scan, *, nan: NanPolicy, negative: NegativePolic
         raise InputError(f"{where} holds no counts: every pattern is zero")
 
 
-def _make_survey(
-    tally: _Tally, scan: Scan, window: Window, geometry: Geometry, *, beam: Beam | None, vacuum: BoolArray
-) -> Survey:
+def _make_survey(tally: _Tally, source: Source, beam: Beam | None, vacuum: BoolArray) -> Survey:
+    scan, window, geometry = source.scan, source.window, source.geometry
     n_values = geometry.n_probes * geometry.n_pixels * window.bin**2
     fraction = tally.negative_count / n_values
     warnings = []

@@ -1,5 +1,7 @@
 """The solvers: exact where they can be, the same whatever the blocks and workers, honest about what is dead."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -170,4 +172,4 @@ def test_progress_ends_at_its_total():
     seen = []
     fit(data, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1]
-    assert all(a[0] <= b[0] for a, b in zip(seen, seen[1:], strict=False))
+    assert all(a[0] <= b[0] for a, b in pairwise(seen))
