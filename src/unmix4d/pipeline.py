@@ -69,19 +69,21 @@ class _Watch:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", Unmix4dWarning)
             yield
+        self.costs.append(StageCost(stage=name, seconds=time.perf_counter() - start, peak_bytes=peak_memory()))
         for warning in caught:
             if issubclass(warning.category, Unmix4dWarning):
-                self.warn(str(warning.message))
-            else:
-                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-        self.costs.append(StageCost(stage=name, seconds=time.perf_counter() - start, peak_bytes=peak_memory()))
+                self.note(str(warning.message))
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         self.progress(name, 1.0, 1.0)
 
     def warn(self, message: str) -> None:
-        """Keep a warning for the report and give it out, once."""
+        """Give out a warning, and keep it for the report."""
+        warnings.warn(message, Unmix4dWarning, stacklevel=3)
+
+    def note(self, message: str) -> None:
+        """Keep a warning for the report, once."""
         if message not in self.said:
             self.said.append(message)
-            warnings.warn(message, Unmix4dWarning, stacklevel=4)
 
     def inside(self, name: str) -> Callable[[float, float], None]:
         """Progress within one stage."""

@@ -39,8 +39,8 @@ def find_roles(
     pixels below half of the spot intensity) nor most of its counts. The rest are linked where their spots sit at
     the same places. A group is a crystal if somewhere it owns more than half of the Bragg counts of at least
     ``min_piece`` connected probes; in it the heaviest component is the *crystal*, the others are *duplicate*
-    (similarity of at least 0.95) or *split*. Groups that own no such piece are *vacuum* if most of their counts
-    lie in the direct beam, and *background* otherwise.
+    (cosine of the spot patterns with it of at least 0.95) or *split*. Groups that own no such piece are *vacuum*
+    if most of their counts lie in the direct beam, and *background* otherwise.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def find_roles(
                 roles[i] = "vacuum" if _beam_share(patterns[i], beam) > OWN_SHARE else "background"
             continue
         for i in group:
-            roles[i] = _role_in_group(similarity, group[0], i)
+            roles[i] = _role_in_group(spots, group[0], i)
             crystals[i] = index
         index += 1
     return ComponentRoles(
@@ -123,10 +123,13 @@ def _link(similarity: FloatArray, alive: BoolArray, limit: float) -> list[list[i
     return sorted(groups)
 
 
-def _role_in_group(similarity: FloatArray, first: int, i: int) -> Role:
+def _role_in_group(spots: FloatArray, first: int, i: int) -> Role:
+    """Name a member of a group: its heaviest, one with the same intensities, or one with others."""
     if i == first:
         return "crystal"
-    return "duplicate" if similarity[first, i] >= SAME_PATTERN else "split"
+    one, other = spots[first].ravel(), spots[i].ravel()
+    cosine = float(one @ other) / max(float(np.linalg.norm(one) * np.linalg.norm(other)), np.finfo(float).tiny)
+    return "duplicate" if cosine >= SAME_PATTERN else "split"
 
 
 def _owns_a_piece(bragg: FloatArray, group: list[int], probe_mask: BoolArray, min_piece: int) -> bool:

@@ -1,0 +1,53 @@
+"""The memory plan: kept within the budget, or refused with the number that is needed."""
+
+import re
+
+import numpy as np
+import pytest
+
+from unmix4d.config import Settings
+from unmix4d.errors import ResourceError
+from unmix4d.plan import available_threads, free_memory, make_plan
+from unmix4d.records import Geometry, Scan
+
+GIB = 2**30
+
+
+def scan_of(scan_shape, pattern_shape):
+    patterns = np.broadcast_to(np.zeros(1, dtype=np.uint8), (*scan_shape, *pattern_shape))
+    return Scan(patterns=patterns, geometry=Geometry(scan_shape=scan_shape, pattern_shape=pattern_shape))
+
+
+def test_a_small_scan_is_kept_in_memory():
+    plan = make_plan(scan_of((50, 50), (64, 64)), Settings(memory=4 * GIB, threads=2))
+    assert plan.cached
+    assert plan.matrix == 2500 * 4096 * 4
+    assert plan.needed + plan.cache <= plan.budget
+
+
+def test_a_large_scan_is_read_again_in_every_pass():
+    plan = make_plan(scan_of((256, 256), (256, 256)), Settings(memory=3 * GIB, threads=2))
+    assert not plan.cached
+    assert plan.needed <= plan.budget
+    assert plan.n_blocks == -(-plan.matrix // plan.block)
+
+
+def test_too_little_memory_is_refused_with_the_number_that_is_needed():
+    scan = scan_of((256, 256), (256, 256))
+    with pytest.raises(ResourceError, match="raise --memory") as refusal:
+        make_plan(scan, Settings(memory=300 * 2**20))
+    needed = int(re.search(r"at least (\d+) MiB", str(refusal.value)).group(1))
+    assert make_plan(scan, Settings(memory=(needed + 1) * 2**20)).needed <= (needed + 1) * 2**20
+
+
+def test_crop_and_bin_make_the_plan_smaller():
+    scan = scan_of((100, 100), (128, 128))
+    whole = make_plan(scan, Settings(memory=8 * GIB))
+    part = make_plan(scan, Settings(memory=8 * GIB, crop=(0, 50, 0, 50), bin=2))
+    assert part.matrix * 16 == whole.matrix
+    assert part.needed < whole.needed
+
+
+def test_what_the_machine_offers_is_positive():
+    assert available_threads() >= 1
+    assert free_memory() > 2**20
