@@ -1,0 +1,69 @@
+"""What the documentation points at exists, and what exists is documented."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unmix4d import registry
+from unmix4d.config import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\(([^)#\s]+)")
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    links = [link for link in LINK.findall(path.read_text(encoding="utf-8")) if "://" not in link]
+    missing = [link for link in links if not (path.parent / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_on_the_page_of_a_stage(name: str) -> None:
+    pages = "".join(page(stage) for stage in ("read", "prepare", "factorize", "decide", "compare", "report"))
+    assert f"`--{name.replace('_', '-')}" in pages
+
+
+@pytest.mark.parametrize(("group", "stage"), [("filters", "prepare"), ("solvers", "factorize")])
+def test_every_built_in_is_on_the_page_of_its_stage(group: str, stage: str) -> None:
+    missing = [name for name in registry.BUILT_IN[group] if f"`{name}`" not in page(stage)]
+    assert not missing
+
+
+def test_every_extension_point_is_on_the_page_about_extending() -> None:
+    text = page("extending")
+    for group in registry.BUILT_IN:
+        assert f"unmix4d.{group}" in text
+
+
+@pytest.fixture(scope="module")
+def examples() -> dict[str, Any]:
+    """What the code on the page about extending defines."""
+    names: dict[str, Any] = {"__name__": "examples"}
+    for block in re.findall(r"```python\n(.*?)```", page("extending"), flags=re.DOTALL):
+        exec(block, names)  # noqa: S102 - our own documentation
+    return names
+
+
+def test_the_examples_of_extending_keep_to_their_protocols(examples: dict[str, Any]) -> None:
+    assert isinstance(examples["SquareRoot"](), registry.Filter)
+    assert isinstance(examples["ProjectedGradient"](), registry.Solver)
+    assert isinstance(examples["LossDrop"](), registry.Criterion)
+    assert isinstance(examples["LabelsAsText"](), registry.Exporter)
+
+
+def test_the_solver_of_extending_finds_weights_that_fit_exactly(examples: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    truth, others = rng.random((30, 3)), rng.random((3, 8))
+    factor = np.full((30, 3), 0.1)
+    for _ in range(2000):
+        factor = examples["projected_gradient"](factor, others @ others.T, truth @ others @ others.T)
+    assert factor == pytest.approx(truth, abs=1e-6)
