@@ -348,13 +348,13 @@ def export(
     *,
     to: Annotated[str, typer.Option(metavar="hspy|tiff|csv", help="Format to write.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File or folder to write; default: in the run folder.")
+        Path | None, typer.Option("--output", "-o", help="Folder to write into; default: the run folder.")
     ] = None,
 ) -> None:
     """Write the result of a run folder in a format of other programs."""
     exporter = _registry().load("exporters", to)()
     result = _api().Run.load(out).result
-    target = out if output is None else output
-    path = target / f"{to}{exporter.suffix}" if target.is_dir() else target
-    exporter.write(result, path)
-    typer.echo(f"written: {path}")
+    folder = output or out
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in exporter.write(result, folder):
+        typer.echo(f"written: {path}")

@@ -62,13 +62,12 @@ class Criterion(Protocol):
 
 @runtime_checkable
 class Exporter(Protocol):
-    """Writes one result to one file."""
+    """Writes one result as files for another program."""
 
     name: ClassVar[str]
-    suffix: ClassVar[str]
 
-    def write(self, result: RunResult, path: Path, /) -> None:
-        """Write ``result`` to ``path``."""
+    def write(self, result: RunResult, folder: Path, /) -> Sequence[Path]:
+        """Write ``result`` into ``folder`` and give the paths of the files."""
         ...
 
 

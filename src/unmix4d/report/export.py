@@ -1,0 +1,144 @@
+"""Files for other programs: HyperSpy signals, ImageJ hyperstacks, tables (design, section 7)."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from unmix4d.records import AnyArray, RunResult
+from unmix4d.report.files import written_whole
+from unmix4d.report.tables import Table, clusters_table, comparison_table, decision_table, overlap_table
+
+
+@dataclass(frozen=True, slots=True)
+class Hspy:
+    """``components.hspy`` and ``weights.hspy``, which HyperSpy opens as calibrated Signal2D."""
+
+    name: ClassVar[str] = "hspy"
+
+    def write(self, result: RunResult, folder: Path, /) -> tuple[Path, ...]:
+        """Write both signals into ``folder``."""
+        fit, geometry = result.factorization, result.geometry
+        index = {"name": "component", "size": fit.k, "offset": 0, "scale": 1, "units": "", "navigate": True}
+        step = geometry.pattern_step_inv_angstrom
+        beam = result.survey.beam
+        center = (0.0, 0.0) if beam is None or step is None else beam.center
+        pattern_axes = [
+            _axis(name, size, step, "1/Å", -middle * (step or 1.0))
+            for name, size, middle in zip(("pattern_y", "pattern_x"), geometry.pattern_shape, center, strict=True)
+        ]
+        scan_axes = [
+            _axis(name, size, geometry.scan_step_nm, "nm", 0.0)
+            for name, size in zip(("scan_y", "scan_x"), geometry.scan_shape, strict=True)
+        ]
+        source = Path(result.record.source).name
+        components, weights = folder / "components.hspy", folder / "weights.hspy"
+        _write_signal(components, fit.component_patterns(), [index, *pattern_axes], f"components of {source}")
+        _write_signal(weights, fit.weight_maps(), [index, *scan_axes], f"weights of {source}")
+        return components, weights
+
+
+def _axis(name: str, size: int, step: float | None, unit: str, offset: float) -> dict[str, Any]:
+    scale, units = (1.0, "") if step is None else (step, unit)
+    return {"name": name, "size": size, "offset": offset, "scale": scale, "units": units, "navigate": False}
+
+
+def _write_signal(path: Path, data: AnyArray, axes: list[dict[str, Any]], title: str) -> None:
+    from rsciio.hspy import file_writer  # noqa: PLC0415 - only when something is exported
+
+    numbered = [
+        {"_type": "UniformDataAxis", "is_binned": False, "index_in_array": i, **axis} for i, axis in enumerate(axes)
+    ]
+    signal = {
+        "data": np.ascontiguousarray(data, dtype=np.float32),
+        "axes": numbered,
+        "metadata": {"General": {"title": title}, "Signal": {"signal_type": ""}},
+        "original_metadata": {},
+        "learning_results": {},
+        "attributes": {"_lazy": False, "ragged": False},
+        "package_info": {"package": "", "package_version": ""},
+        "models": {},
+        "tmp_parameters": {},
+    }
+    with written_whole(path) as part:
+        named = part.with_suffix(".hspy")
+        file_writer(str(named), signal)
+        named.replace(part)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageJTiff:
+    """``clusters.tif`` and ``overlap.tif``, ImageJ hyperstacks with scale.
+
+    ImageJ has no negative integers: labels and levels are stored one higher, so that 0 means none.
+    """
+
+    name: ClassVar[str] = "tiff"
+
+    def write(self, result: RunResult, folder: Path, /) -> tuple[Path, ...]:
+        """Write both stacks into ``folder``."""
+        step, overlap = result.geometry.scan_step_nm, result.overlap
+        labels = _one_higher(result.clusters.labels)
+        weights = result.clusters.crystal_weights
+        names = ["label + 1 (0 = none)", *(f"Bragg counts of crystal {i}" for i in range(len(weights)))]
+        clusters, levels = folder / "clusters.tif", folder / "overlap.tif"
+        _write_stack(clusters, [labels, *weights], names, step)
+        planes = [
+            overlap.ratio,
+            _one_higher(overlap.level),
+            _one_higher(overlap.first),
+            _one_higher(overlap.second),
+        ]
+        names = [
+            "ratio second / first",
+            "level + 1 (0 = not assessed)",
+            "first + 1 (0 = none)",
+            "second + 1 (0 = none)",
+        ]
+        _write_stack(levels, planes, names, step)
+        return clusters, levels
+
+
+def _one_higher(values: AnyArray) -> AnyArray:
+    return values.astype(np.float32) + 1
+
+
+def _write_stack(path: Path, planes: list[AnyArray], names: list[str], step_nm: float | None) -> None:
+    from tifffile import imwrite  # noqa: PLC0415 - only when something is exported
+
+    metadata: dict[str, Any] = {"axes": "CYX", "Labels": names, "mode": "grayscale"}
+    resolution: dict[str, Any] = {}
+    if step_nm is not None:
+        metadata |= {"unit": "nm"}
+        resolution = {"resolution": (1 / step_nm, 1 / step_nm)}
+    stack = np.stack([np.asarray(plane, dtype=np.float32) for plane in planes])
+    with written_whole(path) as part:
+        imwrite(part, stack, imagej=True, metadata=metadata, **resolution)
+
+
+@dataclass(frozen=True, slots=True)
+class Csv:
+    """``decision.csv``, ``clusters.csv``, ``comparison.csv`` and ``overlap.csv``: UTF-8, units in the header."""
+
+    name: ClassVar[str] = "csv"
+
+    def write(self, result: RunResult, folder: Path, /) -> tuple[Path, ...]:
+        """Write the tables into ``folder``."""
+        tables = {
+            "decision.csv": decision_table(result),
+            "clusters.csv": clusters_table(result),
+            "comparison.csv": comparison_table(result),
+            "overlap.csv": overlap_table(result),
+        }
+        for name, table in tables.items():
+            _write_table(folder / name, table)
+        return tuple(folder / name for name in tables)
+
+
+def _write_table(path: Path, table: Table) -> None:
+    with written_whole(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(table.header)
+        writer.writerows(table.rows)
