@@ -354,7 +354,9 @@ def export(
     """Write the result of a run folder in a format of other programs."""
     exporter = _registry().load("exporters", to)()
     result = _api().Run.load(out).result
-    folder = output or out
+    folder = out if output is None else output
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; give the name of a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    for path in exporter.write(result, folder):
-        typer.echo(f"written: {path}")
+    exporter.write(result, folder)
+    typer.echo(f"written into: {folder}")

@@ -22,6 +22,7 @@ FILES = {
     "decision.csv",
     "clusters.csv",
     "comparison.csv",
+    "overlap.csv",
     "components.hspy",
     "weights.hspy",
     "clusters.tif",
@@ -142,6 +143,23 @@ def test_the_report_can_be_written_again(unmix4d: Start, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"report: {report}\n"
     assert len(report.read_text(encoding="utf-8")) == pytest.approx(len(before), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("to", "names"),
+    [
+        ("hspy", {"components.hspy", "weights.hspy"}),
+        ("tiff", {"clusters.tif", "overlap.tif"}),
+        ("csv", {"decision.csv", "clusters.csv", "comparison.csv", "overlap.csv"}),
+    ],
+)
+def test_each_export_writes_its_files(
+    unmix4d: Start, folder: Path, tmp_path: Path, to: str, names: set[str]
+) -> None:
+    done = unmix4d("export", folder, "--to", to, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    assert all(path.stat().st_size > 0 for path in (tmp_path / "out").iterdir())
 
 
 def test_info_tells_shapes_and_type(unmix4d: Start, scan: Path) -> None:

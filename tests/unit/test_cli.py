@@ -200,6 +200,30 @@ def test_report_says_where_it_wrote(api: FakeApi, capsys: Capture) -> None:
     assert not api.unmixed
 
 
+class FakeExporter:
+    """Notes down what it was asked to write."""
+
+    def write(self, result: str, path: Path, /) -> None:
+        (path / "fake.txt").write_text(result, encoding="utf-8")
+
+
+def test_export_writes_into_a_new_folder(
+    api: FakeApi, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_registry", lambda: SimpleNamespace(load=lambda _group, _name: FakeExporter))
+    folder = tmp_path / "deep" / "folder"
+    assert cli.exit_code(["export", "run", "--to", "fake", "-o", str(folder)]) == 0
+    assert (folder / "fake.txt").read_text(encoding="utf-8") == api.run.result
+    assert capsys.readouterr().out == f"written into: {folder}\n"
+
+
+def test_export_refuses_a_file_as_its_folder(api: FakeApi, capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    assert cli.exit_code(["export", "run", "--to", "csv", "-o", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'file'} is a file; give the name of a folder\n"
+    assert api.run.result == "the result"
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
