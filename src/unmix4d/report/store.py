@@ -58,7 +58,8 @@ def save_result(result: RunResult, path: Path, *, keep: Keep = "range") -> None:
     import h5py  # noqa: PLC0415 - only when something is stored
 
     fit = result.factorization
-    with written_whole(path) as part, h5py.File(part, "w") as file:
+    # In memory first: on a full disk HDF5 can neither finish nor close a file without noise of its own.
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
         file.attrs["format"] = FORMAT_NAME
         file.attrs["format_version"] = FORMAT_VERSION
         _put(file, "components", fit.component_patterns().astype(np.float32))
@@ -75,6 +76,10 @@ def save_result(result: RunResult, path: Path, *, keep: Keep = "range") -> None:
         _save_survey(file, result.survey)
         _save_comparison(file, result.comparison)
         file["provenance"] = json.dumps(provenance(result.record))
+        file.flush()
+        image = file.id.get_file_image()
+    with written_whole(path) as part:
+        part.write_bytes(image)
 
 
 def provenance(record: RunRecord) -> dict[str, Any]:
