@@ -1,0 +1,134 @@
+"""The tables of a run: plain headers and rows, from which CSV files and the report are made."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unmix4d.records import NO_CRYSTAL, BoolArray, OverlapMap, RunResult
+from unmix4d.report.palette import crystal_color
+
+UNITS: Mapping[str, str] = {
+    "loss": "counts",
+    "psnr": "db",
+    "mean_psnr": "db",
+    "psnr_fidelity": "db",
+    "nsd_immerkaer_mean": "counts",
+    "nsd_std_mean": "counts",
+    "nsd_immerkaer_reconstruction": "counts",
+    "nsd_std_reconstruction": "counts",
+}
+"""Units of criteria and metrics; what is not here has none."""
+
+ALL_PAIRS = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A header, and rows of as many cells; a cell without a value is None."""
+
+    header: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+def decision_table(result: RunResult) -> Table:
+    """Give every criterion at each k that was fitted; None where it was not measured.
+
+    Columns: ``k``, ``loss_counts``, then one for each curve of the decision in its order, and ``n_crystals`` last.
+    """
+    decision = result.decision
+    columns = {"loss": {k: fit.loss for k, fit in result.fits.items()}}
+    columns |= {curve.name: dict(zip(curve.ks, curve.values, strict=True)) for curve in decision.curves}
+    counted = {k: int(n) for k, n in columns.pop("n_crystals", {}).items()}
+    columns["n_crystals"] = counted | {k: roles.n_crystals for k, roles in decision.roles.items()}
+    rows = [(k, *(_number(column.get(k)) for column in columns.values())) for k in sorted(result.fits)]
+    return Table(("k", *map(with_unit, columns)), rows)
+
+
+def clusters_table(result: RunResult) -> Table:
+    """Give what each crystal is made of and how much of the scan it takes.
+
+    Areas are shares of all scan positions; nm^2 is None unless the scan step is known. ``bragg_counts`` are the total
+    weights of the crystal's components over the whole scan, beyond its own cluster too.
+    """
+    clusters = result.clusters
+    step = result.geometry.scan_step_nm
+    rows = []
+    for crystal, n_probes in enumerate(clusters.counts.tolist()):
+        members = np.flatnonzero(clusters.roles.crystals == crystal).tolist()
+        rows.append(
+            (
+                crystal,
+                " ".join(map(str, members)),
+                " ".join(clusters.roles.roles[i] for i in members),
+                n_probes,
+                100 * n_probes / clusters.labels.size,
+                None if step is None else n_probes * step**2,
+                float(clusters.crystal_weights[crystal].sum(dtype=np.float64)),
+                crystal_color(crystal),
+            )
+        )
+    area = ("area_percent", "area_nm2")
+    return Table(("crystal", "components", "roles", "n_probes", *area, "bragg_counts", "color"), rows)
+
+
+def comparison_table(result: RunResult) -> Table:
+    """Give every metric of each cluster, its two null baselines and all else; None for empty clusters."""
+    comparison = result.comparison
+    columns = dict(comparison.metrics)
+    columns |= {f"null_zero_{name}": values for name, values in comparison.null_zero.items()}
+    columns |= {f"null_global_{name}": values for name, values in comparison.null_global.items()}
+    columns |= comparison.columns
+    rows = [
+        (crystal, count, *(_number(values[crystal]) for values in columns.values()))
+        for crystal, count in enumerate(comparison.counts.tolist())
+    ]
+    return Table(("crystal", "n_probes", *map(with_unit, columns)), rows)
+
+
+def overlap_table(result: RunResult) -> Table:
+    """Give the overlap at each threshold: of all crystals together, then of each pair.
+
+    ``area_percent`` is the share of the probes that were assessed. The rows of all crystals have "all" for both
+    crystals; pairs have the lower index first and only rows with any probe.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for level, threshold in enumerate(result.overlap.thresholds, start=1):
+        reached = result.overlap.level >= level
+        rows.append((threshold, ALL_PAIRS, ALL_PAIRS, *_extent(result.overlap, reached)))
+        for (first, second), mine in _pairs(result.overlap, reached):
+            rows.append((threshold, first, second, *_extent(result.overlap, mine)))
+    return Table(("threshold", "first", "second", "n_probes", "area_percent", "mean_ratio"), rows)
+
+
+def with_unit(name: str) -> str:
+    """Give the name of a column with its unit, if it has one."""
+    bare = name.removeprefix("null_zero_").removeprefix("null_global_")
+    return f"{name}_{UNITS[bare]}" if bare in UNITS else name
+
+
+def _pairs(overlap: OverlapMap, reached: BoolArray) -> Iterator[tuple[tuple[int, int], BoolArray]]:
+    """Every pair of crystals that shares a probe of ``reached``, and those probes."""
+    low, high = np.minimum(overlap.first, overlap.second), np.maximum(overlap.first, overlap.second)
+    for first, second in np.unique(np.stack([low[reached], high[reached]], axis=-1), axis=0).tolist():
+        yield (first, second), reached & (low == first) & (high == second)
+
+
+def _extent(overlap: OverlapMap, mask: BoolArray) -> tuple[int, float | None, float | None]:
+    """Give the number of probes, their share of the assessed ones in percent, and their mean ratio."""
+    n_probes = int(mask.sum())
+    n_assessed = int((overlap.level != NO_CRYSTAL).sum())
+    return (
+        n_probes,
+        100 * n_probes / n_assessed if n_assessed else None,
+        float(overlap.ratio[mask].mean(dtype=np.float64)) if n_probes else None,
+    )
+
+
+def _number(value: float | None) -> float | None:
+    """Give a plain number; None for what is missing or not a number."""
+    if value is None or math.isnan(value):
+        return None
+    return value if isinstance(value, int) else float(value)
