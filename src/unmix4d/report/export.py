@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from unmix4d.records import AnyArray, RunResult
-from unmix4d.report.files import written_whole
+from unmix4d.report.files import reserve, written_whole
 from unmix4d.report.tables import Table, clusters_table, comparison_table, decision_table, overlap_table
 
 
@@ -63,9 +63,8 @@ def _write_signal(path: Path, data: AnyArray, axes: list[dict[str, Any]], title:
         "tmp_parameters": {},
     }
     with written_whole(path) as part:
-        named = part.with_suffix(".hspy")
-        file_writer(str(named), signal)
-        named.replace(part)
+        reserve(part, data.nbytes)
+        file_writer(str(part), signal, show_progressbar=False)
 
 
 @dataclass(frozen=True, slots=True)

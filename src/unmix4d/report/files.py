@@ -11,6 +11,7 @@ from uuid import uuid4
 from unmix4d.errors import ResourceError, UsageError
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+RESERVE_STEP = 2**20
 
 
 def as_resource_error(error: OSError, path: Path) -> ResourceError:
@@ -42,6 +43,14 @@ def written_whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def reserve(path: Path, n_bytes: int) -> None:
+    """Make sure that ``n_bytes`` fit, for writers that cannot report a full disk cleanly themselves (HDF5)."""
+    with path.open("wb") as file:
+        for _ in range(0, n_bytes, RESERVE_STEP):
+            file.write(bytes(RESERVE_STEP))
+    path.unlink()
 
 
 def _flush(path: Path) -> None:
