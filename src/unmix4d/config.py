@@ -153,7 +153,7 @@ class Settings(BaseModel):
         expects="the name of a solver",
     )
     starts: Starts = _factorising(
-        ("spa", "nndsvda"),
+        ("spa", "nndsvda", "random"),
         "Starting points that every k is fitted from.",
         form="NAME,NAME",
         expects="one or more of spa, nndsvda and random, each once, as in spa,random",

@@ -124,8 +124,8 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent) -> RunRe
     with watch.stage("factorize"):
         sweep = _sweep(matrix, settings, pool, watch)
     with watch.stage("decide"):
-        decision = _decide(sweep, settings, prepared.survey)
-        for message in decision.warnings:
+        decision = _decide(sweep, settings, prepared.survey, pool)
+        for message in (*decision.warnings, *_shared_places(decision)):
             watch.warn(message)
     fit = sweep.fits[decision.k]
     with watch.stage("map"):
@@ -215,7 +215,7 @@ def _sweep(matrix: PatternMatrix, settings: Settings, pool: Executor, watch: _Wa
     return run_sweep(matrix, fit=fit, k_min=k_min, k_max=k_max)
 
 
-def _decide(sweep: Sweep, settings: Settings, survey: Survey) -> Decision:
+def _decide(sweep: Sweep, settings: Settings, survey: Survey, pool: Executor) -> Decision:
     """Decide on k; components that a user asked for are merged only if they are the same pattern."""
 
     def roles_of(fit: Factorization) -> ComponentRoles:
@@ -228,7 +228,21 @@ def _decide(sweep: Sweep, settings: Settings, survey: Survey) -> Decision:
             same_crystal=SAME_PATTERN if asked else SAME_CRYSTAL,
         )
 
-    return decide(sweep, roles_of=roles_of, k=None if settings.k == "auto" else settings.k)
+    return decide(sweep, roles_of=roles_of, k=None if settings.k == "auto" else settings.k, executor=pool)
+
+
+def _shared_places(decision: Decision) -> list[str]:
+    """Name the crystals whose spots sit at the same places, which only a k set by the user keeps apart."""
+    roles = decision.roles[decision.k]
+    first, second = np.nonzero(np.triu(roles.similarity >= SAME_CRYSTAL, 1))
+    pairs = [
+        f"{roles.crystals[i]} and {roles.crystals[j]} ({roles.similarity[i, j]:.2f})"
+        for i, j in zip(first, second, strict=True)
+        if roles.crystals[i] >= 0 and roles.crystals[j] >= 0 and roles.crystals[i] != roles.crystals[j]
+    ]
+    if not pairs:
+        return []
+    return [f"perhaps one crystal each, because their spots sit at the same places: {', '.join(pairs)}"]
 
 
 def _compare(

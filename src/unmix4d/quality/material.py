@@ -6,10 +6,13 @@ from unmix4d.records import BoolArray, FloatArray
 
 SHARE = 0.1
 QUANTILE = 0.9
+OWN_SHARE = 0.5
 
 
 def find_material(bragg_counts: FloatArray, probe_mask: BoolArray) -> BoolArray:
     """Find the probes whose 3 x 3 mean of Bragg counts is above a tenth of its 90 % quantile.
+
+    A probe's own counts must reach half of that limit, so that material does not bleed over its edge into vacuum.
 
     Parameters
     ----------
@@ -28,4 +31,4 @@ def find_material(bragg_counts: FloatArray, probe_mask: BoolArray) -> BoolArray:
     summed = uniform_filter(np.where(probe_mask, bragg_counts, 0.0).astype(np.float64), 3, mode="constant")
     smooth = summed / np.maximum(around, np.finfo(float).eps)
     limit = SHARE * float(np.quantile(smooth[probe_mask], QUANTILE))
-    return np.asarray(probe_mask & (smooth > limit))
+    return np.asarray(probe_mask & (smooth > limit) & (bragg_counts > OWN_SHARE * limit))
