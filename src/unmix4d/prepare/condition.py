@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from unmix4d.errors import UsageError
+from unmix4d.errors import InputError, UsageError
 from unmix4d.records import AnyArray, FloatArray, Geometry, Scan
 
 NanPolicy = Literal["error", "zero", "mask"]
@@ -48,10 +48,20 @@ class Window:
         return bin_pixels(counts, self.bin)
 
     def read_stored(self, scan: Scan, rows: slice, columns: slice) -> AnyArray:
-        """Read a rectangle of the window as it is stored."""
+        """Read a rectangle of the window as it is stored.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged there.
+        """
         top, left = self.y.start + rows.start, self.x.start + columns.start
         lines = slice(top, top + rows.stop - rows.start)
-        return np.asarray(scan.patterns[lines, left : left + columns.stop - columns.start])
+        try:
+            return np.asarray(scan.patterns[lines, left : left + columns.stop - columns.start])
+        except OSError as error:
+            where = f"{scan.metadata.get('path', 'the scan')}: scan lines {lines.start} to {lines.stop - 1}"
+            raise InputError(f"{where} cannot be read, the file is damaged there: {error}") from error
 
 
 def bin_pixels(patterns: AnyArray, side: int) -> AnyArray:

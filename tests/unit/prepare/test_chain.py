@@ -176,3 +176,17 @@ def test_byte_data_keep_their_range_and_saturation_is_counted():
     survey = prepared(patterns).survey
     assert survey.data_range == 255
     assert survey.saturated_fraction == pytest.approx(2 / patterns.size)
+
+
+def test_a_file_that_is_damaged_inside_is_told_with_the_place():
+    class Damaged:
+        shape, dtype = (4, 5, 8, 8), np.dtype(np.uint8)
+
+        def __getitem__(self, key):
+            if key[0].stop > 2:
+                raise OSError("filter returned failure during read")
+            return np.ones((key[0].stop - key[0].start, key[1].stop - key[1].start, 8, 8), dtype=np.uint8)
+
+    scan = Scan(patterns=Damaged(), geometry=Geometry(scan_shape=(4, 5), pattern_shape=(8, 8)))
+    with pytest.raises(InputError, match="scan lines 2 to 2 cannot be read, the file is damaged there"):
+        prepare(scan, executor=Serial(), block_bytes=5 * 64 * 4)
