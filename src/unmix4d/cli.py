@@ -222,8 +222,18 @@ def _print_mapping(values: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-        typer.echo(f"{name:<{width}}  {'unknown' if shown is None else shown}")
+        typer.echo(f"{name:<{width}}  {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """Write one value as a person reads it."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_shown, value)) or "none"
+    return str(value)
 
 
 def _print_answer(decision: Any, folder: Path, *, as_json: bool) -> None:  # noqa: ANN401 - records bring numpy
@@ -275,7 +285,7 @@ def run(
     overwrite: OverwriteOption = False,
     config: Annotated[Path | None, typer.Option(help="Settings file, such as an earlier run.yaml.")] = None,
     json: JsonOption = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, sizes in bytes, and stop.")] = False,
     quiet: QuietOption = False,
     **options: str | None,
 ) -> None:

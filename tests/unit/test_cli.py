@@ -79,7 +79,7 @@ class FakeApi:
         return "a scan"
 
     def describe(self, scan: str) -> dict[str, object]:
-        return {"what": scan, "scan_shape": (3, 4), "scan_step_nm": None}
+        return {"what": scan, "scan_shape": (3, 4), "scan_step_nm": None, "field": [1 / 3, 2.0], "notes": []}
 
     def make_demo_scan(self, seed: int) -> str:
         return f"phantom {seed}"
@@ -188,9 +188,11 @@ def test_info_passes_on_only_the_reading_options_that_were_given(api: FakeApi, c
         "what          a scan",
         "scan_shape    3, 4",
         "scan_step_nm  unknown",
+        "field         0.333333, 2",
+        "notes         none",
     ]
     assert cli.exit_code(["info", "scan.mib", "--json"]) == 0
-    expected = {"what": "a scan", "scan_shape": [3, 4], "scan_step_nm": None}
+    expected = {"what": "a scan", "scan_shape": [3, 4], "scan_step_nm": None, "field": [1 / 3, 2.0], "notes": []}
     assert json.loads(capsys.readouterr().out) == expected
 
 
