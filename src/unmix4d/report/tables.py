@@ -39,10 +39,10 @@ def decision_table(result: RunResult) -> Table:
     Columns: ``k``, ``loss_counts``, then one for each curve of the decision in its order, and ``n_crystals`` last.
     """
     decision = result.decision
-    columns = {"loss": {k: fit.loss for k, fit in result.fits.items()}}
+    columns: dict[str, dict[int, float]] = {"loss": {k: fit.loss for k, fit in result.fits.items()}}
     columns |= {curve.name: dict(zip(curve.ks, curve.values, strict=True)) for curve in decision.curves}
     counted = {k: int(n) for k, n in columns.pop("n_crystals", {}).items()}
-    columns["n_crystals"] = counted | {k: roles.n_crystals for k, roles in decision.roles.items()}
+    columns["n_crystals"] = {**counted, **{k: roles.n_crystals for k, roles in decision.roles.items()}}
     rows = [(k, *(_number(column.get(k)) for column in columns.values())) for k in sorted(result.fits)]
     return Table(("k", *map(with_unit, columns)), rows)
 
@@ -50,8 +50,8 @@ def decision_table(result: RunResult) -> Table:
 def clusters_table(result: RunResult) -> Table:
     """Give what each crystal is made of and how much of the scan it takes.
 
-    Areas are shares of all scan positions; nm^2 is None unless the scan step is known. ``bragg_counts`` are the total
-    weights of the crystal's components over the whole scan, beyond its own cluster too.
+    Areas are shares of all scan positions; nm^2 is None unless the scan step is known. ``bragg_counts`` are the
+    total weights of the crystal's components over the whole scan, beyond its own cluster too.
     """
     clusters = result.clusters
     step = result.geometry.scan_step_nm

@@ -1,0 +1,173 @@
+"""Figures of the decision: the loss, what speaks for each k, and how alike the components are."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from unmix4d.records import CriterionCurve, PairwiseScores, RunResult
+from unmix4d.report.pictures import add_colorbar
+from unmix4d.report.sheet import FONT, INK, SMALL_FONT, Sheet, message_figure, plain_axes
+
+LINE, CHOSEN, RANGE = "#1e69c3", "#b41e1e", "#fff3d6"
+DISTINCTNESS = ("nearest_ssim", "nearest_gmsd", "nearest_mdsi")
+MATRICES = ("ssim", "gmsd", "mdsi")
+TITLES = {
+    "nearest_ssim": "SSIM distinctness",
+    "nearest_gmsd": "GMSD distinctness",
+    "nearest_mdsi": "MDSI distinctness",
+}
+MOST_WRITTEN = 8
+"""Up to this k the numbers are written into the matrices."""
+
+
+def loss_figure(result: RunResult) -> Figure:
+    """Draw the loss over k with the knee, the range of interest and the chosen k."""
+    decision = result.decision
+    ks = sorted(result.fits)
+    losses = [result.fits[k].loss for k in ks]
+    sheet = Sheet(7.0, 3.6)
+    axes = sheet.axes(0.85, 0.5, (6.0, 2.55))
+    plain_axes(axes, ks)
+    axes.axvspan(
+        decision.k_low - 0.5,
+        decision.k_high + 0.5,
+        color=RANGE,
+        zorder=0,
+        label=f"range of interest, {decision.k_low} to {decision.k_high}",
+    )
+    axes.plot(ks, losses, "o-", color=LINE, markersize=4, linewidth=1.4, label="loss")
+    knee = next((curve.choice for curve in decision.curves if curve.name == "loss"), None)
+    if knee is not None:
+        axes.axvline(knee, color=INK, linestyle=":", linewidth=1.2, label=f"knee, {knee}")
+    _mark_chosen(axes, result)
+    axes.plot([decision.k], [result.factorization.loss], "o", color=CHOSEN, markersize=8, zorder=3)
+    _name_axes(axes, "number of components k", "mean |V − V′| in counts")
+    sheet.figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="upper center",
+        ncols=4,
+        fontsize=SMALL_FONT,
+        frameon=False,
+        bbox_to_anchor=(0.53, 0.99),
+    )
+    return sheet.figure
+
+
+def decision_figure(result: RunResult) -> Figure:
+    """Draw the distinctness of the components, the number of crystals and the votes over k."""
+    decision = result.decision
+    curves = [curve for name in DISTINCTNESS for curve in decision.curves if curve.name == name]
+    votes = {name: k for name, k in decision.votes.items() if "crystals" not in name}
+    sheet = Sheet(9.6, 6.15 + 0.2 * len(votes))
+    ks = sorted({k for curve in curves for k in curve.ks} | set(decision.roles) | {decision.k})
+    places = [(0.75 + column * 4.85, 0.4 + row * 2.6) for row in range(2) for column in range(2)]
+    for curve, place in zip(curves, places, strict=False):
+        axes = sheet.axes(*place, (3.9, 1.75))
+        plain_axes(axes, ks)
+        _criterion(axes, curve)
+        _mark_chosen(axes, result)
+    axes = sheet.axes(*places[3], (3.9, 1.75))
+    plain_axes(axes, ks)
+    _crystal_counts(axes, result)
+    axes = sheet.axes(2.2, 5.5, (7.2, 0.2 + 0.2 * len(votes)))
+    plain_axes(axes, sorted(result.fits))
+    _votes(axes, votes)
+    _mark_chosen(axes, result)
+    return sheet.figure
+
+
+def matrices_figure(result: RunResult) -> Figure:
+    """Draw how alike each two components of the chosen k are, by each metric."""
+    k = result.decision.k
+    scores = {score.metric: score for score in result.decision.pairwise.get(k, ())}
+    shown = [scores[metric] for metric in MATRICES if metric in scores]
+    if k == 1 or not shown:
+        return message_figure(
+            "There is one component, so there is nothing to compare it with."
+            if k == 1
+            else f"The components of k = {k} were not compared with each other."
+        )
+    sheet = Sheet(10.0, 3.35)
+    for i, score in enumerate(shown):
+        _matrix(sheet, score, left=0.4 + i * 3.3)
+    return sheet.figure
+
+
+def _matrix(sheet: Sheet, score: PairwiseScores, *, left: float) -> None:
+    side = 2.25
+    axes = sheet.axes(left, 0.62, (side, side))
+    k = len(score.values)
+    values = np.where(np.eye(k, dtype=bool), np.nan, score.values)
+    # Bright means distinct in all three, whichever direction the metric has.
+    colors = "viridis_r" if score.better == "higher" else "viridis"
+    axes.set_facecolor("#e4e4e4")
+    shown = axes.imshow(values, cmap=colors, aspect="auto", interpolation="nearest")
+    ticks = range(0, k, max(1, -(-k // 12)))
+    axes.set_xticks(ticks)
+    axes.set_yticks(ticks)
+    axes.tick_params(labelsize=SMALL_FONT, length=2)
+    axes.set_xlabel("component", fontsize=SMALL_FONT)
+    if k <= MOST_WRITTEN:
+        _write_values(axes, score)
+    direction = "higher" if score.better == "higher" else "lower"
+    sheet.text(left, 0.1, score.metric.upper(), fontweight="bold")
+    sheet.text(left, 0.32, f"{direction} = more alike; bright = distinct", fontsize=SMALL_FONT)
+    add_colorbar(sheet, (left + side + 0.08, 0.62), side, shown, "")
+
+
+def _write_values(axes: Axes, score: PairwiseScores) -> None:
+    finite = score.values[~np.eye(len(score.values), dtype=bool)]
+    middle = np.nanmean([np.nanmin(finite), np.nanmax(finite)]) if np.isfinite(finite).any() else 0.0
+    for (row, column), value in np.ndenumerate(score.values):
+        if row == column or not np.isfinite(value):
+            continue
+        bright = (value < middle) == (score.better == "higher")
+        color = INK if bright else "white"
+        words = f"{value:.3f}".replace("0.", ".")
+        axes.text(column, row, words, ha="center", va="center", fontsize=SMALL_FONT, color=color)
+
+
+def _criterion(axes: Axes, curve: CriterionCurve) -> None:
+    axes.set_title(TITLES.get(curve.name, curve.name), fontsize=FONT, loc="left", fontweight="bold")
+    _name_axes(axes, "k", f"{curve.better} is better")
+    if not curve.ks:
+        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", fontsize=FONT)
+        return
+    axes.plot(curve.ks, curve.values, "o-", color=LINE, markersize=4, linewidth=1.4)
+    if curve.choice in curve.ks:
+        best = curve.values[curve.ks.index(curve.choice)]
+        axes.plot([curve.choice], [best], "*", color="#f0a000", markeredgecolor=INK, markersize=13, zorder=4)
+        axes.margins(y=0.18)
+
+
+def _crystal_counts(axes: Axes, result: RunResult) -> None:
+    counts = {k: roles.n_crystals for k, roles in sorted(result.decision.roles.items())}
+    axes.set_title("Distinct crystals among the components", fontsize=FONT, loc="left", fontweight="bold")
+    _name_axes(axes, "k", "crystals")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.step(list(counts), list(counts.values()), where="mid", color=LINE, linewidth=1.2)
+    axes.plot(list(counts), list(counts.values()), "o", color=LINE, markersize=4)
+    axes.set_ylim(0, max(counts.values(), default=1) + 1)
+    _mark_chosen(axes, result)
+
+
+def _votes(axes: Axes, votes: dict[str, int]) -> None:
+    axes.set_title("Votes", fontsize=FONT, loc="left", fontweight="bold")
+    names: Sequence[str] = list(votes)
+    axes.plot(list(votes.values()), range(len(names)), "*", color="#f0a000", markeredgecolor=INK, markersize=11)
+    axes.set_yticks(range(len(names)), names, fontsize=SMALL_FONT)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlabel("k   (red: chosen)", fontsize=SMALL_FONT, color=INK)
+
+
+def _mark_chosen(axes: Axes, result: RunResult) -> None:
+    k = result.decision.k
+    axes.axvline(k, color=CHOSEN, linewidth=1.2, alpha=0.8, zorder=1, label=f"chosen k, {k}")
+
+
+def _name_axes(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x, fontsize=SMALL_FONT, color=INK)
+    axes.set_ylabel(y, fontsize=SMALL_FONT, color=INK)

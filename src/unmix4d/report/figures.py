@@ -1,0 +1,36 @@
+"""Every figure of a run by its file name, in the order of the report."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from matplotlib.figure import Figure
+
+from unmix4d.records import RunResult
+from unmix4d.report.curve_figures import decision_figure, loss_figure, matrices_figure
+from unmix4d.report.map_figures import (
+    clusters_figure,
+    overlap_colorblind_figure,
+    overlap_figure,
+    ratio_figure,
+    survey_figure,
+    weights_figure,
+)
+from unmix4d.report.pattern_figures import comparison_figure, components_figure, crystals_figure, summary_figure
+
+FIGURES: Mapping[str, Callable[[RunResult], Figure]] = MappingProxyType(
+    {
+        "summary": summary_figure,
+        "clusters": clusters_figure,
+        "crystals": crystals_figure,
+        "components": components_figure,
+        "loss": loss_figure,
+        "decision": decision_figure,
+        "matrices": matrices_figure,
+        "overlap": overlap_figure,
+        "overlap_colorblind": overlap_colorblind_figure,
+        "ratio": ratio_figure,
+        "weights": weights_figure,
+        "comparison": comparison_figure,
+        "survey": survey_figure,
+    }
+)
