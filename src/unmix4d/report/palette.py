@@ -21,7 +21,7 @@ OVERLAP_COLORS = ("#d62728", "#ff7f0e", "#ffd92f", "#2ca02c", "#1f77b4")
 OVERLAP_COLORS_SAFE = ("#fde725", "#5ec962", "#21918c", "#3b528b", "#440154")
 """The same in steps of one sequential scale, darker for more, which every kind of colour vision tells apart."""
 
-DARK, LIGHT = "#1a1a1a", "#ffffff"
+DARK, LIGHT = "#000000", "#ffffff"
 
 
 def crystal_color(crystal: int) -> str:
@@ -42,7 +42,7 @@ def rgb(color: str) -> Rgb:
 
 
 def text_on(color: str) -> str:
-    """Give dark or white, whichever has the larger contrast to ``color`` (relative luminance of WCAG 2.1)."""
+    """Give black or white, whichever has the larger contrast to ``color`` (relative luminance of WCAG 2.1)."""
     middle = 0.179  # here the contrast to black and to white is the same
     return DARK if luminance(color) > middle else LIGHT
 
