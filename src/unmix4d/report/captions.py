@@ -1,0 +1,76 @@
+"""What is said about each figure: to those who see it, and to those who do not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """``alt`` says what the picture shows, ``words`` how to read it; {n} and {k} are filled in."""
+
+    alt: str
+    words: str
+
+
+CAPTIONS: Mapping[str, Caption] = MappingProxyType(
+    {
+        "summary": Caption(
+            "Cluster map of {n} crystals beside the diffraction pattern of each, framed in its colour.",
+            "Cluster map, and the pattern of each crystal in its colour. Light grey: no crystal.",
+        ),
+        "clusters": Caption(
+            "Map of the scan in which the colour of every probe is its strongest crystal, with a legend of areas.",
+            "The strongest crystal at every probe. Light grey: masked, dark, vacuum or background.",
+        ),
+        "crystals": Caption(
+            "Diffraction patterns of {n} crystals.",
+            "Pattern of each crystal, to the power 0.4 and with the direct beam saturated, to show weak spots.",
+        ),
+        "components": Caption(
+            "All {k} component patterns with role and crystal.",
+            "All {k} components, each headed by its number and crystal or role; same contrast as above.",
+        ),
+        "loss": Caption(
+            "Curve of the loss over the number of components, with knee, range of interest and chosen k = {k}.",
+            "Level one: the loss stops falling at the knee; the k near it are the range of interest.",
+        ),
+        "decision": Caption(
+            "Curves over k: distinctness by SSIM, GMSD and MDSI, the number of crystals, and the votes.",
+            "Level two: how distinct the components are from their nearest neighbour, by three metrics. Star: the "
+            "k that a criterion prefers. Red line: the chosen k. A number of crystals that stays the same over "
+            "several k can be trusted more than one that grows with k.",
+        ),
+        "matrices": Caption(
+            "Matrices of SSIM, GMSD and MDSI between all pairs of the {k} components.",
+            "How alike each two of the {k} components are. Bright in all three: distinct.",
+        ),
+        "overlap": Caption(
+            "Map of the overlap levels over the cluster map in grey, with a legend of area shares.",
+            "Where two crystals share a probe: ratio of the second to the first crystal's weight, over the cluster "
+            "map in grey.",
+        ),
+        "overlap_colorblind": Caption(
+            "The same overlap map in a sequential scale that is safe for colour-blind readers.",
+            "The same levels, darker for more.",
+        ),
+        "ratio": Caption(
+            "Map of the ratio of the second to the first crystal's weight, from 0 to 1.",
+            "The ratio itself. Overlap far inside a grain hints at stacked crystals, or at one that was split.",
+        ),
+        "weights": Caption(
+            "Weight maps of all {k} components, on one scale and each on its own.",
+            "Counts of each component at every probe. Light grey: not used.",
+        ),
+        "comparison": Caption(
+            "Measured mean pattern, reconstruction and difference of each cluster, with metrics.",
+            "Measured mean and reconstruction on one scale, and measured minus reconstructed (red: more was "
+            "measured). The reconstruction holds the cluster's own crystal alone: what else scatters at its probes "
+            "is missing.",
+        ),
+        "survey": Caption(
+            "Maps of the total counts and of the counts outside the direct beam, and the mean pattern.",
+            "Virtual images and the mean pattern, before any filter.",
+        ),
+    }
+)
