@@ -21,7 +21,7 @@ SAME_CRYSTAL = 0.75
 SAME_PATTERN = 0.95
 BACKGROUND_PEAKEDNESS = 0.5
 BACKGROUND_SPOT_SHARE = 0.55
-OWN_SHARE = 0.5
+IN_BEAM = 0.5
 MIN_PIECE = 12
 
 
@@ -37,10 +37,10 @@ def find_roles(
 
     A component is *dead* if it carries nothing, and *background* if its spots are neither sharp (brightest 5 % of
     pixels below half of the spot intensity) nor most of its counts. The rest are linked where their spots sit at
-    the same places. A group is a crystal if somewhere it owns more than half of the Bragg counts of at least
-    ``min_piece`` connected probes; in it the heaviest component is the *crystal*, the others are *duplicate*
-    (cosine of the spot patterns with it of at least 0.95) or *split*. Groups that own no such piece are *vacuum*
-    if most of their counts lie in the direct beam, and *background* otherwise.
+    the same places. A group is a crystal if it has the most Bragg counts of all on at least ``min_piece``
+    connected probes, which it then labels; in it the heaviest component is the *crystal*, the others are
+    *duplicate* (cosine of the spot patterns with it of at least 0.95) or *split*. Groups that own no such piece are
+    *vacuum* if most of their counts lie in the direct beam, and *background* otherwise.
 
     Parameters
     ----------
@@ -72,14 +72,14 @@ def find_roles(
     alive = ~dead & ~plain & (spots.sum(axis=(1, 2)) > 0)
     groups = _link(similarity, alive, same_crystal)
     bragg = fit.weights * spots.sum(axis=(1, 2)) * alive
-    owned = [_owns_a_piece(bragg, group, fit.probe_mask, min_piece) for group in groups]
+    owned = _own_a_piece(bragg, groups, fit.probe_mask, min_piece)
     roles: list[Role] = ["dead" if d else "background" for d in dead]
     crystals = np.full(fit.k, NO_CRYSTAL, dtype=np.int16)
     index = 0
     for group, is_crystal in zip(groups, owned, strict=True):
         if not is_crystal and background != "none":
             for i in group:
-                roles[i] = "vacuum" if _beam_share(patterns[i], beam) > OWN_SHARE else "background"
+                roles[i] = "vacuum" if _beam_share(patterns[i], beam) > IN_BEAM else "background"
             continue
         for i in group:
             roles[i] = _role_in_group(spots, group[0], i)
@@ -132,17 +132,20 @@ def _role_in_group(spots: FloatArray, first: int, i: int) -> Role:
     return "duplicate" if cosine >= SAME_PATTERN else "split"
 
 
-def _owns_a_piece(bragg: FloatArray, group: list[int], probe_mask: BoolArray, min_piece: int) -> bool:
-    """Whether a group has more than half of the Bragg counts (n_probes, k) on enough connected probes."""
+def _own_a_piece(bragg: FloatArray, groups: list[list[int]], probe_mask: BoolArray, min_piece: int) -> list[bool]:
+    """Tell which groups have the most Bragg counts (n_probes, k) of all on enough connected probes."""
     from scipy.ndimage import label  # noqa: PLC0415 - slow import
 
-    total = bragg.sum(axis=1)
-    mine = bragg[:, group].sum(axis=1)
-    owned = np.zeros(probe_mask.shape, dtype=bool)
-    owned[probe_mask] = mine > OWN_SHARE * total
-    counts = np.zeros(probe_mask.shape)
-    counts[probe_mask] = total
-    owned &= find_material(counts, probe_mask)
-    pieces, n = label(owned)
+    if not groups:
+        return []
+    of_groups = np.stack([bragg[:, group].sum(axis=1) for group in groups], axis=1)
+    total, owner = np.zeros(probe_mask.shape), np.full(probe_mask.shape, NO_CRYSTAL)
+    total[probe_mask] = of_groups.sum(axis=1)
+    owner[probe_mask] = of_groups.argmax(axis=1)
+    owner[~find_material(total, probe_mask)] = NO_CRYSTAL
     smallest = min(min_piece, int(probe_mask.sum()))
-    return bool(n) and int(np.bincount(pieces.ravel())[1:].max()) >= smallest
+    owned = []
+    for group in range(len(groups)):
+        pieces, n = label(owner == group)
+        owned.append(bool(n) and int(np.bincount(pieces.ravel())[1:].max()) >= smallest)
+    return owned

@@ -56,6 +56,7 @@ class Alternating:
     name: ClassVar[str]
     rule: ClassVar[Rule]
     default_iterations: ClassVar[int]
+    extrapolates: ClassVar[bool]
 
     starts: tuple[str, ...] = ("spa", "nndsvda", "random")
     weighting: Literal["poisson", "none"] = "poisson"
@@ -131,7 +132,15 @@ class Alternating:
         def fit(job: int) -> Candidate:
             k, start = jobs[job]
             components = start_components(start, sketch, k, rng=generators[job])
-            return fit_sketch(sketch, start, components, rule=type(self).rule, limits=limits, penalty=penalty)
+            return fit_sketch(
+                sketch,
+                start,
+                components,
+                rule=type(self).rule,
+                limits=limits,
+                penalty=penalty,
+                extrapolate=self.extrapolates,
+            )
 
         tried: dict[int, list[Candidate]] = {k: [] for k in ks}
         for candidate in self.executor.map_blocks(fit, range(len(jobs))):
@@ -170,6 +179,7 @@ class Hals(Alternating):
     name: ClassVar[str] = "hals"
     rule: ClassVar[Rule] = staticmethod(hals)
     default_iterations: ClassVar[int] = 200
+    extrapolates: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +189,7 @@ class Multiplicative(Alternating):
     name: ClassVar[str] = "multiplicative"
     rule: ClassVar[Rule] = staticmethod(multiplicative)
     default_iterations: ClassVar[int] = 1000
+    extrapolates: ClassVar[bool] = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -71,7 +71,14 @@ def squared_error(norm2: float, weights: FloatArray, gram: FloatArray, cross: Fl
 
 
 def fit_sketch(
-    sketch: Sketch, start: str, components: FloatArray, *, rule: Rule, limits: Limits, penalty: float = 0.0
+    sketch: Sketch,
+    start: str,
+    components: FloatArray,
+    *,
+    rule: Rule,
+    limits: Limits,
+    penalty: float = 0.0,
+    extrapolate: bool = False,
 ) -> Candidate:
     """Alternate weights and components on the low-rank form until it converges.
 
@@ -86,6 +93,9 @@ def fit_sketch(
     limits : Limits
     penalty : float
         L1 penalty on the weights, for components of unit length.
+    extrapolate : bool
+        Look ahead along the last step where there is no penalty: about half the iterations. For rules that can
+        leave zero again.
 
     Returns
     -------
@@ -97,23 +107,83 @@ def fit_sketch(
     for _ in range(FIRST_SWEEPS):
         weights = rule(weights, gram, cross - penalty)
     done = Candidate(start=start, components=components, weights=weights, history=[])
+    if extrapolate and not penalty:
+        _alternate_ahead(sketch, done, rule, limits)
+    else:
+        _alternate(sketch, done, rule, limits, penalty)
+    done.components, lengths = unit_rows(done.components)
+    done.weights = np.asfortranarray(done.weights * lengths)
+    return done
+
+
+def _alternate(sketch: Sketch, done: Candidate, rule: Rule, limits: Limits, penalty: float) -> None:
     for _ in range(limits.max_iter):
-        back = np.asfortranarray(((weights.T @ sketch.scores) @ sketch.basis).T)
-        grown = np.asfortranarray(components.T)
-        squares = weights.T @ weights
+        done.components, lengths = unit_rows(_improved(sketch, done.weights, done.components, rule))
+        done.weights *= lengths
+        cross, gram = _products(sketch, done.components)
         for _ in range(SWEEPS):
-            grown = rule(grown, squares, back)
-        components, lengths = unit_rows(np.ascontiguousarray(grown.T))
-        weights *= lengths
-        cross, gram = _products(sketch, components)
-        for _ in range(SWEEPS):
-            weights = rule(weights, gram, cross - penalty)
-        done.history.append(max(squared_error(sketch.norm2, weights, gram, cross), 0.0) / sketch.norm2)
+            done.weights = rule(done.weights, gram, cross - penalty)
+        done.history.append(max(squared_error(sketch.norm2, done.weights, gram, cross), 0.0) / sketch.norm2)
         done.converged = limits.reached(done.history)
         if done.converged:
-            break
-    done.components, done.weights = components, weights
-    return done
+            return
+
+
+def _alternate_ahead(sketch: Sketch, done: Candidate, rule: Rule, limits: Limits) -> None:
+    """Alternate with extrapolation and restarts (Ang & Gillis, Neural Comput. 31 (2019) 417)."""
+    momentum = _Momentum()
+    weights, components = done.weights, done.components
+    best = float("inf")
+    for _ in range(limits.max_iter):
+        components = momentum.ahead(_improved(sketch, weights, components, rule), done.components)
+        cross, gram = _products(sketch, components)
+        fitted = weights.copy(order="F")
+        for _ in range(SWEEPS):
+            fitted = rule(fitted, gram, cross)
+        error = max(squared_error(sketch.norm2, fitted, gram, cross), 0.0) / sketch.norm2
+        if error > best:
+            weights, components = done.weights, done.components
+            momentum.shorten()
+        else:
+            weights = momentum.ahead(fitted, done.weights)
+            done.weights, done.components, best = fitted, components, error
+            momentum.lengthen()
+        done.history.append(best)
+        done.converged = limits.reached(done.history)
+        if done.converged:
+            return
+
+
+@dataclass(slots=True)
+class _Momentum:
+    """How far to look ahead: further after each gain, back after a loss."""
+
+    share: float = 0.5
+    ceiling: float = 1.0
+
+    def ahead(self, now: FloatArray, before: FloatArray) -> FloatArray:
+        """Go on from ``now`` along the last step, as far as nothing becomes negative."""
+        return np.maximum(now + np.float32(self.share) * (now - before), 0)
+
+    def lengthen(self) -> None:
+        """Look further after a gain."""
+        self.share = min(self.ceiling, 1.05 * self.share)
+        self.ceiling = min(1.0, 1.01 * self.ceiling)
+
+    def shorten(self) -> None:
+        """Look less far after a loss."""
+        self.ceiling = self.share
+        self.share /= 1.5
+
+
+def _improved(sketch: Sketch, weights: FloatArray, components: FloatArray, rule: Rule) -> FloatArray:
+    """Components (k, n_pixels) after some sweeps of the rule, for these weights."""
+    back = np.asfortranarray(((weights.T @ sketch.scores) @ sketch.basis).T)
+    squares = weights.T @ weights
+    grown = np.array(components.T, order="F")
+    for _ in range(SWEEPS):
+        grown = rule(grown, squares, back)
+    return np.ascontiguousarray(grown.T)
 
 
 def _products(sketch: Sketch, components: FloatArray) -> tuple[FloatArray, FloatArray]:
