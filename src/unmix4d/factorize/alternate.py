@@ -143,7 +143,8 @@ class Alternating:
             )
 
         tried: dict[int, list[Candidate]] = {k: [] for k in ks}
-        for candidate in self.executor.map_blocks(fit, range(len(jobs))):
+        # One after the other: the many short steps of a rule make threads wait for each other (decision 0005).
+        for candidate in Serial().map_blocks(fit, range(len(jobs))):
             tried[candidate.k].append(candidate)
         return tried
 

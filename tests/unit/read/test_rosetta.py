@@ -88,7 +88,7 @@ def test_data_file_that_is_missing_is_found_at_open(monkeypatch: pytest.MonkeyPa
     def missing(block_info: object = None) -> np.ndarray:  # noqa: ARG001 - as dask calls it
         raise FileNotFoundError("no scan.raw")
 
-    def reader(filename: str, lazy: bool = False) -> Sequence[Mapping[str, Any]]:  # noqa: ARG001, FBT001, FBT002
+    def reader(filename: str, lazy: bool = False) -> Sequence[Mapping[str, Any]]:  # noqa: ARG001
         return [signal(da.map_blocks(missing, chunks=((3,), (4,), (8,), (8,)), dtype=np.uint16, meta=SCAN[:0]))]
 
     use(monkeypatch, reader)
@@ -101,7 +101,7 @@ def test_chunks_become_bands_of_whole_lines(monkeypatch: pytest.MonkeyPatch) -> 
 
     def reader(
         filename: str,  # noqa: ARG001 - as plugins are called
-        lazy: bool = False,  # noqa: FBT001, FBT002, ARG001 - as plugins are called
+        lazy: bool = False,  # noqa: ARG001 - as plugins are called
         chunks: tuple[int, ...] = (3, 4, 5, 5),
     ) -> Sequence[Mapping[str, Any]]:
         return [signal(da.from_array(SCAN, chunks=chunks))]
@@ -112,14 +112,14 @@ def test_chunks_become_bands_of_whole_lines(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_chunks_that_cannot_be_chosen_leave_a_note() -> None:
-    def reader(filename: str, lazy: bool = False) -> Sequence[Mapping[str, Any]]:  # noqa: ARG001, FBT001, FBT002
+    def reader(filename: str, lazy: bool = False) -> Sequence[Mapping[str, Any]]:  # noqa: ARG001
         return [signal(da.from_array(SCAN, chunks=(3, 4, 5, 5)))]
 
     assert "cut through the patterns" in _load(reader, Path("scan.fake"))[1][0]
 
 
 def test_plugin_that_is_not_lazy_after_all() -> None:
-    def reader(filename: str, lazy: bool = False) -> Sequence[Mapping[str, Any]]:  # noqa: ARG001, FBT001, FBT002
+    def reader(filename: str, lazy: bool = False) -> Sequence[Mapping[str, Any]]:  # noqa: ARG001
         if lazy:
             raise NotImplementedError
         return [signal(SCAN)]
