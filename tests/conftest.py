@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines that run tests are shared: time says nothing about an example.
+settings.register_profile("unmix4d", deadline=None)
+settings.load_profile("unmix4d")
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("UNMIX4D_DATA", ROOT.parent / "shared" / "data"))

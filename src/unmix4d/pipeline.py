@@ -66,14 +66,16 @@ class _Watch:
         """Time one stage; its warnings are kept for the report and given out again."""
         self.progress(name, 0.0, 1.0)
         start = time.perf_counter()
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", Unmix4dWarning)
-            yield
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", Unmix4dWarning)
+                yield
+        finally:
+            for warning in caught:
+                if issubclass(warning.category, Unmix4dWarning):
+                    self.note(str(warning.message))
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         self.costs.append(StageCost(stage=name, seconds=time.perf_counter() - start, peak_bytes=peak_memory()))
-        for warning in caught:
-            if issubclass(warning.category, Unmix4dWarning):
-                self.note(str(warning.message))
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         self.progress(name, 1.0, 1.0)
 
     def warn(self, message: str) -> None:

@@ -17,7 +17,7 @@ from unmix4d.records import (
     Role,
 )
 
-SAME_CRYSTAL = 0.75
+SAME_CRYSTAL = 0.70
 SAME_PATTERN = 0.95
 BACKGROUND_PEAKEDNESS = 0.5
 BACKGROUND_SPOT_SHARE = 0.55
@@ -49,7 +49,7 @@ def find_roles(
     background : "auto", "none" or int
         Recognise background, never call anything background, or name the component that is.
     same_crystal : float
-        Similarity of spot positions from which two components belong to one crystal.
+        Mean similarity of spot positions from which two groups of components are one crystal.
     min_piece : int
         Probes of the smallest connected piece that makes a crystal.
 
@@ -112,15 +112,17 @@ def _beam_share(pattern: FloatArray, beam: Beam | None) -> float:
 
 
 def _link(similarity: FloatArray, alive: BoolArray, limit: float) -> list[list[int]]:
-    """Group the components that are linked, each in ascending order, groups by their first component."""
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - slow import
+    """Group components by average linkage, each group in ascending order, groups by their first component."""
+    from scipy.cluster.hierarchy import fcluster, linkage  # noqa: PLC0415 - slow import
+    from scipy.spatial.distance import squareform  # noqa: PLC0415 - slow import
 
     index = np.flatnonzero(alive)
-    if not len(index):
-        return []
-    _, label = connected_components(similarity[np.ix_(index, index)] >= limit, directed=False)
-    groups = [[int(i) for i in index[label == one]] for one in np.unique(label)]
-    return sorted(groups)
+    if len(index) < 2:  # noqa: PLR2004 - a pair is the smallest thing to link
+        return [[int(i)] for i in index]
+    apart = 1 - similarity[np.ix_(index, index)]
+    np.fill_diagonal(apart, 0)
+    label = fcluster(linkage(squareform(apart, checks=False), "average"), 1 - limit, "distance")
+    return sorted([int(i) for i in index[label == one]] for one in np.unique(label))
 
 
 def _role_in_group(spots: FloatArray, first: int, i: int) -> Role:

@@ -64,9 +64,10 @@ class Shown:
 
 
 def headline(result: RunResult) -> str:
-    """Say how many crystals there are."""
+    """Say how many crystals there are; no bare number where the answer is not sure."""
     n = result.clusters.n_crystals
-    return "No crystal" if n == 0 else "1 crystal" if n == 1 else f"{n} crystals"
+    answer = "No crystal" if n == 0 else "1 crystal" if n == 1 else f"{n} crystals"
+    return f"Perhaps {answer[0].lower()}{answer[1:]}" if result.decision.confidence == "low" else answer
 
 
 def source_name(result: RunResult) -> str:
