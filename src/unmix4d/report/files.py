@@ -106,6 +106,8 @@ def folder_written_whole(folder: Path, *, overwrite: bool = False) -> Iterator[P
             if old.exists():
                 old.replace(folder)
             raise
+    except ResourceError as error:
+        raise ResourceError(str(error).replace(str(part), str(folder))) from error
     except OSError as error:
         raise as_resource_error(error, folder) from error
     finally:

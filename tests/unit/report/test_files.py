@@ -70,6 +70,13 @@ def test_a_failed_replacement_keeps_the_old_folder(tmp_path):
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_a_file_that_does_not_fit_is_named_by_its_final_place(tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(ResourceError) as refusal, folder_written_whole(folder) as part, written_whole(part / "a"):
+        raise full_disk()
+    assert str(refusal.value).startswith(f"{folder / 'a'} could not be written: the disk is full")
+
+
 def test_an_empty_folder_may_be_used(tmp_path):
     check_folder(tmp_path)
     with folder_written_whole(tmp_path / "x") as part:
