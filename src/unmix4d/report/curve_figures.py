@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from unmix4d.records import CriterionCurve, PairwiseScores, RunResult
 from unmix4d.report.pictures import add_colorbar
 from unmix4d.report.sheet import FONT, INK, SMALL_FONT, Sheet, message_figure, plain_axes
+from unmix4d.report.tables import losses
 
 LINE, CHOSEN, RANGE = "#1e69c3", "#b41e1e", "#fff3d6"
 DISTINCTNESS = ("nearest_ssim", "nearest_gmsd", "nearest_mdsi")
@@ -26,8 +27,8 @@ MOST_WRITTEN = 8
 def loss_figure(result: RunResult) -> Figure:
     """Draw the loss over k with the knee, the range of interest and the chosen k."""
     decision = result.decision
-    ks = sorted(result.fits)
-    losses = [result.fits[k].loss for k in ks]
+    loss = losses(result)
+    ks = list(loss)
     sheet = Sheet(7.0, 3.6)
     axes = sheet.axes(0.85, 0.5, (6.0, 2.55))
     plain_axes(axes, ks)
@@ -38,7 +39,7 @@ def loss_figure(result: RunResult) -> Figure:
         zorder=0,
         label=f"range of interest, {decision.k_low} to {decision.k_high}",
     )
-    axes.plot(ks, losses, "o-", color=LINE, markersize=4, linewidth=1.4, label="loss")
+    axes.plot(ks, list(loss.values()), "o-", color=LINE, markersize=4, linewidth=1.4, label="loss")
     knee = next((curve.choice for curve in decision.curves if curve.name == "loss"), None)
     if knee is not None:
         axes.axvline(knee, color=INK, linestyle=":", linewidth=1.2, label=f"knee, {knee}")
@@ -73,7 +74,7 @@ def decision_figure(result: RunResult) -> Figure:
     plain_axes(axes, ks)
     _crystal_counts(axes, result)
     axes = sheet.axes(2.2, 5.5, (7.2, 0.2 + 0.2 * len(votes)))
-    plain_axes(axes, sorted(result.fits))
+    plain_axes(axes, list(losses(result)))
     _votes(axes, votes)
     _mark_chosen(axes, result)
     return sheet.figure

@@ -12,6 +12,8 @@ from unmix4d.errors import ResourceError, UsageError
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 RESERVE_STEP = 2**20
+RUN_MARK = "result.h5"
+"""The file that tells a run folder, which may be replaced, from any other folder, which never is."""
 
 
 def as_resource_error(error: OSError, path: Path) -> ResourceError:
@@ -65,7 +67,8 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
     Raises
     ------
     UsageError
-        If it exists, is not empty, and ``overwrite`` is False; or if it is a file.
+        If it exists, is not empty, and ``overwrite`` is False or it does not hold an earlier run; or if it
+        is a file.
     ResourceError
         If nothing can be written there.
     """
@@ -73,6 +76,8 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
         raise UsageError(f"{folder} is a file; give the name of a folder")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise UsageError(f"{folder} exists and is not empty; give another folder, or --overwrite to replace it")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_MARK).is_file():
+        raise UsageError(f"{folder} holds files but no earlier run, so it is not replaced; give another folder")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         probe = _beside(folder)

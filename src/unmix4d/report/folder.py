@@ -35,14 +35,15 @@ def write_run_folder(
     keep : {"chosen", "range", "all"}
         Whose components and weights ``result.h5`` keeps.
     overwrite : bool
-        Replace a folder that is not empty, once the new one is complete.
+        Replace the folder of an earlier run, once the new one is complete.
     exporters : sequence of str
         Names of exporters.
 
     Raises
     ------
     UsageError
-        If the folder is not empty and ``overwrite`` is False, or an exporter does not exist.
+        If the folder is not empty and ``overwrite`` is False or it does not hold an earlier run, or an
+        exporter does not exist.
     ResourceError
         If it cannot be written; nothing half-written is left.
     """

@@ -142,7 +142,7 @@ def _save_overlap(file: "h5py.File", result: RunResult) -> None:
 
 
 def _save_decision(file: "h5py.File", decision: Decision) -> None:
-    group = file.create_group("decision")
+    group = file.create_group("decision", track_order=True)  # curves come back in the order of the table
     for name in ("k", "n_crystals", "k_low", "k_high", "confidence", "reason"):
         group.attrs[name] = getattr(decision, name)
     group.attrs["warnings"] = json.dumps(list(decision.warnings))
@@ -225,5 +225,6 @@ def _save_comparison(file: "h5py.File", comparison: ClusterComparison) -> None:
     for name in ("counts", "mean_patterns", "reconstructed_patterns"):
         _put(group, name, getattr(comparison, name))
     for name in ("metrics", "null_zero", "null_global", "columns"):
+        columns = group.create_group(name, track_order=True)
         for key, values in getattr(comparison, name).items():
-            _put(group, f"{name}/{key}", values)
+            _put(columns, key, values)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from unmix4d.records import NO_CRYSTAL, BoolArray, OverlapMap, RunResult
+from unmix4d.records import NO_CRYSTAL, BoolArray, CriterionCurve, OverlapMap, RunResult
 from unmix4d.report.palette import crystal_color
 
 UNITS: Mapping[str, str] = {
@@ -39,12 +39,22 @@ def decision_table(result: RunResult) -> Table:
     Columns: ``k``, ``loss_counts``, then one for each curve of the decision in its order, and ``n_crystals`` last.
     """
     decision = result.decision
-    columns: dict[str, dict[int, float]] = {"loss": {k: fit.loss for k, fit in result.fits.items()}}
-    columns |= {curve.name: dict(zip(curve.ks, curve.values, strict=True)) for curve in decision.curves}
+    columns: dict[str, dict[int, float]] = {"loss": losses(result)}
+    columns |= {curve.name: dict(_points(curve)) for curve in decision.curves}
     counted = {k: int(n) for k, n in columns.pop("n_crystals", {}).items()}
     columns["n_crystals"] = {**counted, **{k: roles.n_crystals for k, roles in decision.roles.items()}}
-    rows = [(k, *(_number(column.get(k)) for column in columns.values())) for k in sorted(result.fits)]
+    rows = [(k, *(_number(column.get(k)) for column in columns.values())) for k in columns["loss"]]
     return Table(("k", *map(with_unit, columns)), rows)
+
+
+def losses(result: RunResult) -> dict[int, float]:
+    """Give the loss at every k that was fitted, in order of k, in counts.
+
+    A result that was read back has no fits of the k that were not kept: theirs comes from the curve.
+    """
+    known = {k: loss for curve in result.decision.curves if curve.name == "loss" for k, loss in _points(curve)}
+    known |= {k: fit.loss for k, fit in result.fits.items()}
+    return dict(sorted(known.items()))
 
 
 def clusters_table(result: RunResult) -> Table:
@@ -107,6 +117,10 @@ def with_unit(name: str) -> str:
     """Give the name of a column with its unit, if it has one."""
     bare = name.removeprefix("null_zero_").removeprefix("null_global_")
     return f"{name}_{UNITS[bare]}" if bare in UNITS else name
+
+
+def _points(curve: CriterionCurve) -> Iterator[tuple[int, float]]:
+    return zip(curve.ks, curve.values, strict=True)
 
 
 def _pairs(overlap: OverlapMap, reached: BoolArray) -> Iterator[tuple[tuple[int, int], BoolArray]]:

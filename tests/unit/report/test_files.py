@@ -53,6 +53,7 @@ def test_a_folder_that_is_not_empty_is_kept_unless_told_otherwise(tmp_path):
     (folder / "mine").write_text("precious")
     with pytest.raises(UsageError, match="--overwrite"):
         check_folder(folder)
+    (folder / "result.h5").write_text("an earlier run")
     with folder_written_whole(folder, overwrite=True) as part:
         (part / "a").write_text("1")
         assert (folder / "mine").exists()
@@ -60,10 +61,21 @@ def test_a_folder_that_is_not_empty_is_kept_unless_told_otherwise(tmp_path):
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_a_folder_that_is_not_a_run_is_never_replaced(tmp_path):
+    folder = tmp_path / "holidays"
+    folder.mkdir()
+    (folder / "mine").write_text("precious")
+    with pytest.raises(UsageError, match="no earlier run"), folder_written_whole(folder, overwrite=True):
+        pytest.fail("the folder was let through")
+    assert [path.name for path in folder.iterdir()] == ["mine"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_a_failed_replacement_keeps_the_old_folder(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "mine").write_text("precious")
+    (folder / "result.h5").write_text("an earlier run")
     with pytest.raises(ResourceError, match="disk is full"), folder_written_whole(folder, overwrite=True):
         raise full_disk()
     assert (folder / "mine").read_text() == "precious"

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from unmix4d.errors import InputError
+from unmix4d.report.curve_figures import loss_figure
 from unmix4d.report.store import FORMAT_VERSION, load_result, save_result
+from unmix4d.report.tables import comparison_table, decision_table
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +97,19 @@ def test_the_decision_comes_back_curve_by_curve(stored, result):
         assert equal(getattr(result.decision, field), getattr(back, field)), field
     assert equal(dict(result.decision.votes), dict(back.votes))
     assert equal(dict(result.decision.roles), dict(back.roles))
-    before = {curve.name: curve for curve in result.decision.curves}
-    assert set(before) == {curve.name for curve in back.curves}
-    assert all(equal(before[curve.name], curve) for curve in back.curves)
+    assert [curve.name for curve in back.curves] == [curve.name for curve in result.decision.curves]
+    assert all(map(equal, result.decision.curves, back.curves))
+
+
+@pytest.mark.parametrize("keep", ["chosen", "range"])
+def test_tables_and_loss_curve_are_the_same_from_a_stored_result(result, tmp_path, keep):
+    save_result(result, tmp_path / "result.h5", keep=keep)
+    back = load_result(tmp_path / "result.h5")
+    assert decision_table(back) == decision_table(result)
+    assert comparison_table(back) == comparison_table(result)
+    drawn, before = (loss_figure(which).axes[0].lines[0].get_xydata() for which in (back, result))
+    np.testing.assert_array_equal(drawn, before)
+    assert len(drawn) == len(result.fits)
 
 
 def test_kept_factorizations_come_back(stored, result):
