@@ -178,7 +178,12 @@ class Settings(BaseModel):
         expects="auto or a whole number of at least 1",
     )
     k_min: PositiveInt = _deciding(1, "First k of the sweep.", form="N", expects=_COUNT)
-    k_max: PositiveInt = _deciding(20, "Last k of the sweep.", form="N", expects=_COUNT)
+    k_max: PositiveInt = _deciding(
+        20,
+        "Last k of the sweep; from 20 on the sweep goes further while the range of interest reaches its end.",
+        form="N",
+        expects=_COUNT,
+    )
     background: Literal["auto", "none"] | NonNegativeInt = _deciding(
         "auto",
         "Which component is background: found, none, or the one with this index.",

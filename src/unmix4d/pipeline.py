@@ -46,6 +46,7 @@ from unmix4d.records import (
 Progress = Callable[[str, float, float], None]
 
 BEAM_SHARE_WARNING = 0.5
+FREE_K_MAX = 20
 PACKAGES = ("unmix4d", "numpy", "scipy", "scikit-image", "h5py", "rosettasciio")
 
 
@@ -214,7 +215,7 @@ def _sweep(matrix: PatternMatrix, settings: Settings, pool: Executor, watch: _Wa
     k_min, k_max = settings.k_min, settings.k_max
     if settings.k != "auto":
         k_min, k_max = min(k_min, settings.k), max(k_max, settings.k)
-    return run_sweep(matrix, fit=fit, k_min=k_min, k_max=k_max)
+    return run_sweep(matrix, fit=fit, k_min=k_min, k_max=k_max, extend=settings.k_max >= FREE_K_MAX)
 
 
 def _decide(sweep: Sweep, settings: Settings, survey: Survey, pool: Executor) -> Decision:
@@ -222,7 +223,8 @@ def _decide(sweep: Sweep, settings: Settings, survey: Survey, pool: Executor) ->
 
     def roles_of(fit: Factorization) -> ComponentRoles:
         asked = fit.k == settings.k
-        background = "auto" if isinstance(settings.background, int) and not asked else settings.background
+        named = settings.background
+        background = "auto" if isinstance(named, int) and named >= fit.k else named
         return find_roles(
             fit,
             beam=survey.beam,
@@ -230,7 +232,12 @@ def _decide(sweep: Sweep, settings: Settings, survey: Survey, pool: Executor) ->
             same_crystal=SAME_PATTERN if asked else SAME_CRYSTAL,
         )
 
-    return decide(sweep, roles_of=roles_of, k=None if settings.k == "auto" else settings.k, executor=pool)
+    decision = decide(sweep, roles_of=roles_of, k=None if settings.k == "auto" else settings.k, executor=pool)
+    if isinstance(settings.background, int) and settings.background >= decision.k:
+        raise UsageError(
+            f"--background {settings.background} is not a component; k = {decision.k} has 0 to {decision.k - 1}"
+        )
+    return decision
 
 
 def _shared_places(decision: Decision) -> list[str]:

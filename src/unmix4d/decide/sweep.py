@@ -48,6 +48,7 @@ def run_sweep(
     k_max: int = 20,
     half_width: int = 4,
     method: ElbowMethod = "kneedle",
+    extend: bool = True,
 ) -> Sweep:
     """Factorise for k_min...k_max, and further up while the range of interest reaches beyond the end.
 
@@ -64,6 +65,8 @@ def run_sweep(
         Of the range of interest around the knee.
     method : str
         As in `find_elbow`.
+    extend : bool
+        Whether the sweep may grow.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def run_sweep(
     limit = min(matrix.n_probes, matrix.n_pixels)
     _check_bounds(k_min, k_max, limit)
     fits = _fitted(fit, range(k_min, min(k_max, limit) + 1))
-    for _ in range(_MAX_EXTENSIONS):
+    for _ in range(_MAX_EXTENSIONS if extend else 0):
         knee = find_elbow(sorted(fits), _losses(fits), method)
         wanted = 0 if knee is None else min(knee + half_width, limit)
         if wanted <= max(fits):

@@ -13,7 +13,15 @@ from unmix4d.errors import ResourceError, UsageError
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 RESERVE_STEP = 2**20
 RUN_MARK = "result.h5"
-"""The file that tells a run folder, which may be replaced, from any other folder, which never is."""
+OWN_NAMES = {
+    RUN_MARK,
+    "run.yaml",
+    "provenance.json",
+    "report.html",
+    "figures",
+    *("decision.csv", "clusters.csv", "comparison.csv", "overlap.csv"),
+    *("components.hspy", "weights.hspy", "clusters.tif", "overlap.tif"),
+}
 
 
 def as_resource_error(error: OSError, path: Path) -> ResourceError:
@@ -67,17 +75,21 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
     Raises
     ------
     UsageError
-        If it exists, is not empty, and ``overwrite`` is False or it does not hold an earlier run; or if it
+        If it exists, is not empty, and ``overwrite`` is False or it holds anything but an earlier run; or if it
         is a file.
     ResourceError
         If nothing can be written there.
     """
+    folder = folder.resolve()
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; give the name of a folder")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise UsageError(f"{folder} exists and is not empty; give another folder, or --overwrite to replace it")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_MARK).is_file():
-        raise UsageError(f"{folder} holds files but no earlier run, so it is not replaced; give another folder")
+    foreign = _foreign(folder)
+    if foreign:
+        raise UsageError(
+            f"{folder} holds {foreign[0]}, which no run has written, so it is not replaced; give another folder"
+        )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         probe = _beside(folder)
@@ -85,6 +97,14 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
         probe.rmdir()
     except OSError as error:
         raise as_resource_error(error, folder) from error
+
+
+def _foreign(folder: Path) -> list[str]:
+    """List what is not from a run: a folder that is replaced must hold nothing of the user's."""
+    if not folder.is_dir():
+        return []
+    names = sorted(path.name for path in folder.iterdir())
+    return [name for name in names if name not in OWN_NAMES] if RUN_MARK in names else names
 
 
 @contextmanager
@@ -98,6 +118,7 @@ def folder_written_whole(folder: Path, *, overwrite: bool = False) -> Iterator[P
     UsageError, ResourceError
         As in :func:`check_folder`; nothing half-written is left.
     """
+    folder = folder.resolve()
     check_folder(folder, overwrite=overwrite)
     part, old = _beside(folder), _beside(folder)
     try:

@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import errno
+from pathlib import Path
 
 import pytest
 
@@ -47,38 +48,51 @@ def test_a_folder_appears_when_it_is_complete(tmp_path):
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_a_folder_that_is_not_empty_is_kept_unless_told_otherwise(tmp_path):
-    folder = tmp_path / "run"
+def earlier_run(folder):
     folder.mkdir()
-    (folder / "mine").write_text("precious")
+    for name in ("run.yaml", "result.h5", "clusters.csv"):
+        (folder / name).write_text("old")
+    (folder / "figures").mkdir()
+
+
+def test_an_earlier_run_is_kept_unless_told_otherwise(tmp_path):
+    folder = tmp_path / "run"
+    earlier_run(folder)
     with pytest.raises(UsageError, match="--overwrite"):
         check_folder(folder)
-    (folder / "result.h5").write_text("an earlier run")
     with folder_written_whole(folder, overwrite=True) as part:
         (part / "a").write_text("1")
-        assert (folder / "mine").exists()
+        assert (folder / "result.h5").exists()
     assert [path.name for path in folder.iterdir()] == ["a"]
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_folder_that_is_not_a_run_is_never_replaced(tmp_path):
-    folder = tmp_path / "holidays"
-    folder.mkdir()
-    (folder / "mine").write_text("precious")
-    with pytest.raises(UsageError, match="no earlier run"), folder_written_whole(folder, overwrite=True):
-        pytest.fail("the folder was let through")
-    assert [path.name for path in folder.iterdir()] == ["mine"]
-    assert list(tmp_path.iterdir()) == [folder]
+@pytest.mark.parametrize("foreign", ["scan.npy", "scan.hspy", "notes.txt"])
+@pytest.mark.parametrize("beside_a_run", [True, False])
+def test_nothing_of_the_users_is_ever_replaced(tmp_path, foreign, beside_a_run):
+    folder = tmp_path / "run"
+    if beside_a_run:
+        earlier_run(folder)
+    folder.mkdir(exist_ok=True)
+    (folder / foreign).write_text("precious")
+    with pytest.raises(UsageError, match=f"holds {foreign}, which no run has written"):
+        check_folder(folder, overwrite=True)
+    assert (folder / foreign).read_text() == "precious"
+
+
+def test_the_current_folder_can_be_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with folder_written_whole(Path(), overwrite=True) as part:
+        (part / "a").write_text("1")
+    assert (tmp_path / "a").read_text() == "1"
 
 
 def test_a_failed_replacement_keeps_the_old_folder(tmp_path):
     folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "mine").write_text("precious")
-    (folder / "result.h5").write_text("an earlier run")
+    earlier_run(folder)
     with pytest.raises(ResourceError, match="disk is full"), folder_written_whole(folder, overwrite=True):
         raise full_disk()
-    assert (folder / "mine").read_text() == "precious"
+    assert (folder / "result.h5").read_text() == "old"
     assert list(tmp_path.iterdir()) == [folder]
 
 
