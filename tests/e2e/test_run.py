@@ -69,7 +69,7 @@ def test_the_result_has_the_promised_layout(folder: Path) -> None:
         assert file["labels"].dtype == file["component_crystal"].dtype == np.int16
         assert list(file["overlap"].attrs["thresholds"]) == [0.75, 0.80, 0.85, 0.90, 0.95]
         assert {"k_low", "k_high", "confidence", "reason"} <= set(file["decision"].attrs)
-        assert file["decision/ks"][()].tolist() == [1, 2, 3, 4, 5, 6, 7]  # 6, extended to the knee at 3 and 4 more
+        assert file["decision/ks"][()].tolist() == [1, 2, 3, 4, 5, 6]  # --k-max 6 is obeyed
         assert {"sweep", "geometry", "provenance"} <= set(file)
         assert "format_version" in file.attrs
 
