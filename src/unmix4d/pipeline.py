@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -210,7 +210,7 @@ def _sweep(matrix: PatternMatrix, settings: Settings, pool: Executor, watch: _Wa
 
     def fit(ks: Sequence[int]) -> Mapping[int, Factorization]:
         fits: Mapping[int, Factorization] = solver.fit_many(matrix, ks, rng=rng)
-        return fits
+        return {k: replace(found, seed=settings.seed) for k, found in fits.items()}
 
     k_min, k_max = settings.k_min, settings.k_max
     if settings.k != "auto":

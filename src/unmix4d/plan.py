@@ -10,11 +10,11 @@ import numpy as np
 
 from unmix4d.config import Settings
 from unmix4d.errors import ResourceError
+from unmix4d.prepare.chain import BLOCK_BYTES
 from unmix4d.records import Scan
 
 SHARE_OF_FREE = 0.6
 BASE_BYTES = 250 * 2**20
-BLOCK_BYTES = 32 * 2**20
 SMALLEST_BLOCK = 2**20
 COPIES_PER_BLOCK = 4
 SKETCH_COLUMNS = 100
