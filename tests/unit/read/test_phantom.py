@@ -1,5 +1,6 @@
 """The phantom's truth is the truth: fractions, labels, counts, spot positions, overlap bands."""
 
+import hashlib
 import math
 from dataclasses import replace
 
@@ -222,6 +223,57 @@ def test_another_map_or_dose_leaves_the_crystals() -> None:
     assert_array_equal(first.components, other.components)
 
 
+def test_without_bending_the_counts_are_those_of_earlier_versions() -> None:
+    spec = PhantomSpec(scan_shape=(12, 16), pattern_shape=(16, 18), n_minority=1, minority_probes=(6, 9), seed=3)
+    digest = hashlib.sha256(np.ascontiguousarray(make_phantom(spec).scan.patterns)).hexdigest()
+    assert digest == "66e6dae845c8c9f8f845d826cb624f889642d6fff5264a08834421fde9167999"
+
+
+def test_bending_moves_the_weight_of_the_spots_and_nothing_else() -> None:
+    plain, bent = (make_phantom(replace(SMALL, bending=bending)) for bending in (0.0, 0.5))
+    assert_array_equal(plain.components, bent.components)
+    assert_array_equal(plain.fractions, bent.fractions)
+    assert plain.states.shape[1] == 1
+    assert bent.states.shape[1] == 9
+    assert_allclose(bent.states.sum(axis=(2, 3)), 1)
+    assert_allclose(bent.states[:, 4], bent.components)
+    assert_allclose(bent.bends.sum(axis=1), 1)
+    # The centre of the spots' intensity follows the envelope along y, and by no more than the envelope moved.
+    low, high = (centroid(bent.states[0, state])[0] for state in (1, 7))
+    assert 0 < high - low < 2 * 0.5 * 0.22 * 32
+
+
+def test_bending_changes_slowly_from_probe_to_probe() -> None:
+    bends = make_phantom(replace(SMALL, bending=0.3, scan_shape=(60, 60), pattern_shape=(8, 8))).bends
+    steps = max(np.abs(np.diff(bends, axis=axis)).max() for axis in (2, 3))
+    assert np.ptp(bends, axis=(2, 3)).max() > 0.5
+    assert steps < 0.2
+
+
+def test_expected_patterns_hold_the_bending() -> None:
+    bent = make_phantom(replace(PLAIN, bending=0.8, n_crystals=1, counts_per_pattern=1e6, dtype="uint32"))
+    patterns = np.asarray(bent.scan.patterns, dtype=float)
+    for y, x in ((0, 0), (12, 20)):
+        expected = bent.expected(y, x)
+        enough = expected > 20
+        chi = (patterns[y, x] - expected)[enough] ** 2 / expected[enough]
+        assert abs(chi.mean() - 1) < 6 * math.sqrt(2 / enough.sum())
+    assert np.abs(bent.expected(0, 0) - bent.expected(12, 20)).sum() > 0.05 * 1e6 * 0.4
+
+
+def test_counts_may_be_drawn_elsewhere() -> None:
+    def nothing(
+        _rng: np.random.Generator, spec: PhantomSpec, sources: FloatArray, amounts: FloatArray
+    ) -> FloatArray:
+        assert_allclose(sources.sum(axis=(1, 2)), 1)
+        assert_allclose(amounts.sum(axis=0), spec.counts_per_pattern)
+        return np.zeros((*spec.scan_shape, *spec.pattern_shape))
+
+    phantom = make_phantom(SMALL, draw=nothing)
+    assert not np.asarray(phantom.scan.patterns).any()
+    assert_array_equal(phantom.labels, make_phantom(SMALL).labels)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint64", "int32", "float32"])
 def test_data_types_hold_the_same_counts_up_to_their_largest(dtype: str) -> None:
     wide = make_phantom(SMALL).scan.patterns
@@ -247,6 +299,7 @@ def test_fractions_that_leave_no_spots(beam: float, background: float) -> None:
         ({"beam_fraction": 0.8, "background_fraction": 0.3}, "scatter more than there is"),
         ({"beam_fraction": 0.1, "intensity_variation": 0.2}, "scatter more than there is"),
         ({"spot_sigma": 0}, "spot_sigma must be positive"),
+        ({"bending": -0.1}, "bending must not be negative"),
         ({"overlap_width": -1.0}, "overlap_width must not be negative"),
         ({"lattice_spacing": (0.2, 0.1)}, "lattice_spacing"),
         ({"minority_probes": (0, 3)}, "minority_probes"),

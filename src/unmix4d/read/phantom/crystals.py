@@ -1,6 +1,7 @@
 """What lies on the detector: Bragg spots of crystals, the direct beam and the diffuse background."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,22 +11,59 @@ from unmix4d.records import FloatArray
 _LATTICE_ANGLES = (math.radians(65), math.radians(115))  # between the two basis vectors
 _TILT = 0.3  # spread of the Laue circle's centre, in units of the fall-off
 _CANDIDATES = 8  # draws of which the one least like its predecessors is kept
+BENDS = (-1.0, 0.0, 1.0)  # places of the envelope along one axis, in units of the bending
 
 
-def draw_crystals(rng: np.random.Generator, spec: PhantomSpec) -> tuple[FloatArray, FloatArray]:
-    """Draw lattices (n, 2, 2) and unit-sum patterns (n, pattern_y, pattern_x), none close to another."""
-    lattices: list[FloatArray] = []
-    patterns: list[FloatArray] = []
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Crystal:
+    """One crystal on the detector.
+
+    Attributes
+    ----------
+    lattice : (2, 2) float64
+        Basis vectors, pixels.
+    spots : (n, 2) float64
+        Places relative to the direct beam, pixels.
+    structure : (n,) float64
+        Intensities before the envelope.
+    tilt : (2,) float64
+        Centre of the envelope, pixels.
+    pattern : (pattern_y, pattern_x) float64
+        Unit sum.
+    """
+
+    lattice: FloatArray
+    spots: FloatArray
+    structure: FloatArray
+    tilt: FloatArray
+    pattern: FloatArray
+
+    def states(self, spec: PhantomSpec) -> FloatArray:
+        """Give the patterns under an envelope that has moved: (n_bends, pattern_y, pattern_x), unit sums.
+
+        Without bending that is the one pattern; otherwise one for each pair of ``BENDS``, y before x.
+        """
+        if spec.bending == 0:
+            return self.pattern[None]
+        shifts = spec.bending * min(spec.pattern_shape) * spec.spot_falloff * np.array(BENDS)
+        moved = [self.tilt + np.array([y, x]) for y in shifts for x in shifts]
+        return np.stack([_pattern(self.spots, self.structure, tilt, spec) for tilt in moved])
+
+
+def draw_crystals(rng: np.random.Generator, spec: PhantomSpec) -> list[Crystal]:
+    """Draw crystals, none close to another."""
+    crystals: list[Crystal] = []
     for _ in range(spec.n_crystals):
         candidates = [_crystal(rng, spec) for _ in range(_CANDIDATES)]
-        likeness = [max((_cosine(pattern, other) for other in patterns), default=0) for _, pattern in candidates]
-        lattice, pattern = candidates[int(np.argmin(likeness))]
-        lattices.append(lattice)
-        patterns.append(pattern)
-    return np.stack(lattices), np.stack(patterns)
+        likeness = [
+            max((_cosine(candidate.pattern, other.pattern) for other in crystals), default=0)
+            for candidate in candidates
+        ]
+        crystals.append(candidates[int(np.argmin(likeness))])
+    return crystals
 
 
-def _crystal(rng: np.random.Generator, spec: PhantomSpec) -> tuple[FloatArray, FloatArray]:
+def _crystal(rng: np.random.Generator, spec: PhantomSpec) -> Crystal:
     """Draw one lattice and its kinematic-like pattern: Friedel pairs under an envelope that a tilt moves."""
     side = min(spec.pattern_shape)
     lengths = side * rng.uniform(*spec.lattice_spacing, size=2)
@@ -40,10 +78,16 @@ def _crystal(rng: np.random.Generator, spec: PhantomSpec) -> tuple[FloatArray, F
     # Reversed, the list runs through the opposite spots, so the sum is the same for both of a Friedel pair.
     structure = np.exp(spec.spot_variation * (draws + draws[::-1]) / math.sqrt(2))
     structure[len(spots) // 2] = 0  # the direct beam
-    falloff = side * spec.spot_falloff
-    tilt = rng.normal(0, _TILT * falloff, size=2)
+    tilt = rng.normal(0, _TILT * (side * spec.spot_falloff), size=2)
+    pattern = _pattern(spots, structure, tilt, spec)
+    return Crystal(lattice=lattice, spots=spots, structure=structure, tilt=tilt, pattern=pattern)
+
+
+def _pattern(spots: FloatArray, structure: FloatArray, tilt: FloatArray, spec: PhantomSpec) -> FloatArray:
+    """Draw spots under an envelope about ``tilt``, unit sum."""
+    falloff = min(spec.pattern_shape) * spec.spot_falloff
     envelope = np.exp(-((spots - tilt) ** 2).sum(axis=1) / (2 * falloff**2))
-    return lattice, _unit_sum(_drawn(spots, structure * envelope, spec))
+    return _unit_sum(_drawn(spots, structure * envelope, spec))
 
 
 def draw_beam(spec: PhantomSpec) -> FloatArray:

@@ -21,6 +21,17 @@ def smooth_field(rng: np.random.Generator, shape: tuple[int, int], length: float
     return np.asarray(field / max(np.abs(field).max(), np.finfo(float).tiny))
 
 
+def bend_shares(field_y: FloatArray, field_x: FloatArray, bends: tuple[float, ...]) -> FloatArray:
+    """Share of each pair of bends at every probe, (n_bends**2, scan_y, scan_x): linear between its neighbours."""
+
+    def along(field: FloatArray) -> FloatArray:
+        knots = np.array(bends)[:, None, None]
+        return np.asarray(np.maximum(0, 1 - np.abs(field - knots) / (bends[1] - bends[0])))
+
+    pairs = along(field_y)[:, None] * along(field_x)
+    return np.asarray(pairs.reshape(-1, *field_y.shape))
+
+
 def draw_vacuum(rng: np.random.Generator, spec: PhantomSpec) -> BoolArray:
     """Exactly the asked share of the scan, behind a wavy edge."""
     angle = rng.uniform(0, 2 * math.pi)

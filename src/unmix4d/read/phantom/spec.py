@@ -50,6 +50,10 @@ class PhantomSpec:
         Share of the scan without material, on one side.
     intensity_variation : float
         Smooth relative variation of the scattered intensity within grains: 0.2 = between 0.8 and 1.2.
+    bending : float
+        How far the envelope over a crystal's spots moves within its grains, as a bent crystal's does, in units of
+        ``spot_falloff``: its centre wanders smoothly over the scan by up to this much along both detector axes.
+        The spots stay where they are and their sum stays the same. 0 = the same pattern everywhere.
     n_minority : int
         How many of the crystals are single small grains.
     minority_probes : tuple of int
@@ -80,6 +84,7 @@ class PhantomSpec:
     stacked_share: float = 0.45
     vacuum_fraction: float = 0.1
     intensity_variation: float = 0.2
+    bending: float = 0.0
     n_minority: int = 0
     minority_probes: tuple[int, int] = (20, 60)
     minority_share: float = 1.0
@@ -102,7 +107,7 @@ class PhantomSpec:
         for name in ("counts_per_pattern", "background_width", "spot_sigma", "spot_falloff"):
             value = getattr(self, name)
             ask(value > 0, f"{name} must be positive, got {value}")
-        for name in ("overlap_width", "intensity_variation", "spot_variation"):
+        for name in ("overlap_width", "intensity_variation", "spot_variation", "bending"):
             value = getattr(self, name)
             ask(value >= 0, f"{name} must not be negative, got {value}")
         ask(min(*self.scan_shape, *self.pattern_shape) >= 1, "scan_shape and pattern_shape must be positive")
