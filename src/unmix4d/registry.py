@@ -5,6 +5,7 @@ entry-point groups ``unmix4d.filters``, ``unmix4d.solvers``, ``unmix4d.criteria`
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,7 +15,16 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from unmix4d.errors import UsageError
-from unmix4d.records import Better, CriterionCurve, Factorization, FloatArray, PatternMatrix, RunResult, Sweep
+from unmix4d.records import (
+    AnyArray,
+    Better,
+    CriterionCurve,
+    Factorization,
+    FloatArray,
+    PatternMatrix,
+    RunResult,
+    Sweep,
+)
 
 
 @runtime_checkable
@@ -69,6 +79,29 @@ class Exporter(Protocol):
     def write(self, result: RunResult, folder: Path, /) -> Sequence[Path]:
         """Write ``result`` into ``folder`` and give the paths of the files."""
         ...
+
+
+class Keeper(Protocol):
+    """Keeps what a finished step made, so that an interrupted run can go on from there."""
+
+    def load(self, step: str, /) -> Mapping[str, AnyArray] | None:
+        """Give what was saved under this name, exactly; None if nothing was, or if it is damaged."""
+        ...
+
+    def save(self, step: str, arrays: Mapping[str, AnyArray], /) -> None:
+        """Keep named arrays of numbers, flags or text, whole or not at all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NothingKept:
+    """The keeper of a run that cannot be resumed."""
+
+    def load(self, step: str, /) -> None:
+        """Nothing was saved."""
+
+    def save(self, step: str, arrays: Mapping[str, AnyArray], /) -> None:
+        """Save nothing."""
 
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
