@@ -40,6 +40,9 @@ class _Cache:
     blocks: dict[int, FloatArray] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
+    def __reduce__(self) -> tuple[Callable[..., Callable[[int], FloatArray]], tuple[Callable[[int], FloatArray]]]:
+        return _bare, (self.read,)  # another process reads for itself; blocks would be the whole scan
+
     def __call__(self, block: int) -> FloatArray:
         with self.lock:
             known = self.blocks.get(block)
@@ -49,6 +52,10 @@ class _Cache:
             with self.lock:
                 self.blocks[block] = known
         return known
+
+
+def _bare(read: Callable[[int], FloatArray]) -> Callable[[int], FloatArray]:
+    return read
 
 
 def make_matrix(

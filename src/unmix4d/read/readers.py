@@ -1,8 +1,10 @@
 """Opening a scan: one entrance for every file format, for arrays and for HyperSpy signals."""
 
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -36,6 +38,12 @@ DATASET_READERS: dict[str, Callable[[Path, str | None], Found]] = {
     **dict.fromkeys(HDF_SUFFIXES, read_hdf),
 }
 SUPPORTED = ", ".join(sorted({*OWN_READERS, *DATASET_READERS, *LISTED_SUFFIXES}))
+# files beside the one that is named, with its stem: Merlin's scan shape, EMPAD's patterns
+COMPANIONS = (".hdr", ".raw")
+N_REOPENED = 2
+
+Stamp = tuple[int, int, int]
+Given = tuple[tuple[int, int] | None, float | None, float | None, str | None, Camera | None]
 
 
 def open_scan(
@@ -68,7 +76,8 @@ def open_scan(
     Scan
         ``metadata`` has ``path`` (absent for data in memory), ``format``, ``reader``, ``beam_energy_kev``,
         ``camera_length_mm``, ``notes`` (what the user should know, a list of sentences), and for some formats
-        ``dataset``, ``chunks``, ``first_frame``, ``last_frame``.
+        ``dataset``, ``chunks``, ``first_frame``, ``last_frame``. A scan from a file pickles as its path and
+        these options, and is opened anew where it arrives.
 
     Raises
     ------
@@ -84,6 +93,7 @@ def open_scan(
     What neither the file nor an option says stays None: nothing is guessed.
     """
     shape = _check_options(scan_shape, scan_step_nm, pattern_step_inv_angstrom, camera)
+    given = (shape, scan_step_nm, pattern_step_inv_angstrom, dataset, camera)
     found = _find(source, dataset)
     check_array(found)
     patterns, shape_notes = as_scan(found, shape)
@@ -104,7 +114,43 @@ def open_scan(
         scan_step_nm=scan_step_nm,
         pattern_step_inv_angstrom=pattern_step_inv_angstrom,
     )
-    return Scan(patterns=patterns, geometry=geometry, metadata=_metadata(found, microscope, notes))
+    reopen = None
+    if found.path is not None:
+        reopen = partial(_reopen, str(found.path), _stamp(found.path), given)
+    return Scan(patterns=patterns, geometry=geometry, metadata=_metadata(found, microscope, notes), reopen=reopen)
+
+
+@lru_cache(maxsize=N_REOPENED)  # one open file for all blocks that a process works on
+def _reopen(path: str, stamp: Stamp, given: Given) -> Scan:
+    """Open a scan as before, usually in another process, if its file is still the same."""
+    where = Path(path)
+    if not where.exists():
+        raise InputError(
+            f"{path} is not there for process {os.getpid()} on {socket.gethostname()}: workers read the scan "
+            "themselves, so put it on a file system that all of them share, under the same path"
+        )
+    if _stamp(where) != stamp:
+        raise InputError(f"{path} has changed since the run opened it: start again when nothing writes to it")
+    scan_shape, scan_step_nm, pattern_step_inv_angstrom, dataset, camera = given
+    return open_scan(
+        where,
+        scan_shape=scan_shape,
+        scan_step_nm=scan_step_nm,
+        pattern_step_inv_angstrom=pattern_step_inv_angstrom,
+        dataset=dataset,
+        camera=camera,
+    )
+
+
+def _stamp(path: Path) -> Stamp:
+    """Count the files of a scan and their bytes, and take the latest change (ns)."""
+    if path.is_dir():
+        files = [file for file in path.rglob("*") if file.is_file()]
+    else:
+        beside = (path.with_suffix(suffix) for suffix in COMPANIONS)
+        files = [path, *(file for file in beside if file.is_file() and file != path)]
+    states = [file.stat() for file in files]
+    return len(states), sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)
 
 
 def _check_options(

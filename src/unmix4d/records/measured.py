@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,15 +55,24 @@ class Scan:
     geometry : Geometry
     metadata : mapping
         What the file says: ``path``, ``format``, ``reader``, ``beam_energy_kev``, ``camera_length_mm`` ...
+    reopen : callable or None
+        Opens the same scan again, in another process too; None for data in memory. A pickled scan carries this
+        instead of its patterns.
     """
 
     patterns: PatternArray
     geometry: Geometry
     metadata: Mapping[str, Any] = field(default_factory=empty)
+    reopen: "Callable[[], Scan] | None" = None
 
     def __post_init__(self) -> None:
         expected = (*self.geometry.scan_shape, *self.geometry.pattern_shape)
         require(tuple(self.patterns.shape) == expected, f"patterns {self.patterns.shape} do not fit {expected}")
+
+    def __reduce__(self) -> "tuple[Callable[[], Scan], tuple[()]]":
+        if self.reopen is not None:
+            return self.reopen, ()
+        return partial(Scan, patterns=self.patterns, geometry=self.geometry, metadata=dict(self.metadata)), ()
 
     @property
     def n_bytes(self) -> int:

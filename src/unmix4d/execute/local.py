@@ -1,4 +1,4 @@
-"""How block work runs: one function over many blocks, partial results merged in a fixed order."""
+"""Block work in this process: one after the other, or in threads."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
