@@ -1,10 +1,13 @@
 """What a notebook uses: open a scan, unmix it, look at the run, keep it."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unmix4d.checkpoint import Checkpoint, unfinished
 from unmix4d.config import Settings
+from unmix4d.errors import Unmix4dWarning
 from unmix4d.pipeline import Progress, silent
 from unmix4d.pipeline import run as run_pipeline
 from unmix4d.plan import make_plan
@@ -12,6 +15,19 @@ from unmix4d.read import identity, readers
 from unmix4d.read.calibration import Camera
 from unmix4d.read.phantom import PhantomSpec, make_phantom
 from unmix4d.records import ClusterComparison, ClusterMap, Decision, OverlapMap, RunResult, Scan
+
+__all__ = [
+    "READING",
+    "Run",
+    "Settings",
+    "check_output",
+    "describe",
+    "make_demo_scan",
+    "open_scan",
+    "plan",
+    "unfinished",
+    "unmix",
+]
 
 READING = ("scan_shape", "scan_step", "pattern_step", "voltage", "camera_length", "pixel", "dataset")
 
@@ -58,6 +74,7 @@ def unmix(
     settings: Settings | None = None,
     *,
     progress: Progress = silent,
+    checkpoint: str | Path | None = None,
     **options: Any,  # noqa: ANN401 - settings by name
 ) -> "Run":
     """Find out how many crystals a scan holds, where they are and where they overlap.
@@ -68,6 +85,9 @@ def unmix(
     settings : Settings, optional
     progress : callable
         ``progress(stage, done, total)``.
+    checkpoint : path, optional
+        Folder to keep every finished step in, for a source that is a file: :meth:`Run.resume` goes on from there if
+        the run is interrupted. It is made, and is yours to delete; unfinished work in it is replaced.
     **options
         Any setting by name, such as ``filter="mean"`` or ``k=8``; they override ``settings``.
 
@@ -88,7 +108,23 @@ def unmix(
     """
     chosen = (settings or Settings()).updated(**options)
     scan = open_scan(source, chosen)
-    return Run(result=run_pipeline(scan, chosen, progress=progress), settings=chosen)
+    if checkpoint is None:
+        return Run(result=run_pipeline(scan, chosen, progress=progress), settings=chosen)
+    make_plan(scan, chosen)  # a run that is refused must not replace the work of another
+    kept = Checkpoint(Path(checkpoint))
+    if kept.exists():
+        warnings.warn(
+            f"unfinished work was found in {kept.folder} and is replaced; with --resume a run goes on with it",
+            Unmix4dWarning,
+            stacklevel=2,
+        )
+    kept.begin(scan, chosen)
+    return _run_kept(scan, chosen, progress, kept)
+
+
+def _run_kept(scan: Scan, settings: Settings, progress: Progress, kept: Checkpoint) -> "Run":
+    with kept.working():
+        return Run(result=run_pipeline(scan, settings, progress=progress, keeper=kept), settings=settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,6 +153,49 @@ class Run:
     def comparison(self) -> ClusterComparison:
         """How well each cluster stands for the measured patterns."""
         return self.result.comparison
+
+    @classmethod
+    def resume(
+        cls,
+        checkpoint: str | Path,
+        source: Any = None,  # noqa: ANN401 - a path or a Scan
+        *,
+        progress: Progress = silent,
+        **options: Any,  # noqa: ANN401 - settings by name
+    ) -> "Run":
+        """Go on with an interrupted run from its last finished step.
+
+        The answer equals that of a run that was never interrupted, bit for bit.
+
+        Parameters
+        ----------
+        checkpoint : path
+            The folder that ``unmix`` was given; of the command line, ``OUT.unfinished`` beside the run folder.
+        source : path or Scan, optional
+            The same scan; needed only if it was opened with options that are not settings of the run.
+        progress : callable
+            ``progress(stage, done, total)``.
+        **options
+            Settings by name. Those that no kept step depends on may be new (``threads``, ``workers``,
+            ``scheduler``, ``memory``, ``background``, ``compare_to``, ``keep``); others must agree.
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        UsageError
+            If there is nothing to resume, the scan or a setting is another one, or another version of unmix4d
+            left it.
+        InputError
+            If the file of the scan changed since.
+        """
+        kept = Checkpoint(Path(checkpoint))
+        settings = kept.settings(**options)
+        scan = open_scan(kept.source() if source is None else source, settings)
+        kept.check(scan)
+        return _run_kept(scan, settings, progress, kept)
 
     def report(self, path: str | Path) -> Path:
         """Write the self-contained HTML report and give its path."""

@@ -46,7 +46,8 @@ def _bytes(value: object) -> object:
 
 Shape = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_split)]
 Crop = Annotated[tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, NonNegativeInt], BeforeValidator(_split)]
-Starts = Annotated[tuple[Literal["spa", "nndsvda", "random"], ...], Field(min_length=1), BeforeValidator(_split)]
+Start = Literal["spa", "kmeans", "nndsvda", "warm", "random"]
+Starts = Annotated[tuple[Start, ...], Field(min_length=1), BeforeValidator(_split)]
 Bytes = Annotated[PositiveInt, BeforeValidator(_bytes)]
 
 
@@ -143,8 +144,11 @@ class Settings(BaseModel):
         "clip", "What to do with negative values.", form="clip|shift|error", expects="clip, shift or error"
     )
 
-    weighting: Literal["poisson", "none"] = _factorising(
-        "poisson", "Weight pixels and probes for counting noise.", form="poisson|none", expects="poisson or none"
+    weighting: Literal["poisson", "measured", "none"] = _factorising(
+        "poisson",
+        "Weight pixels and probes for their noise: that of counting, or what neighbouring probes differ by.",
+        form="poisson|measured|none",
+        expects="poisson, measured or none",
     )
     solver: str = _factorising(
         "hals",
@@ -153,10 +157,10 @@ class Settings(BaseModel):
         expects="the name of a solver",
     )
     starts: Starts = _factorising(
-        ("spa", "nndsvda", "random"),
+        ("spa", "kmeans", "nndsvda", "warm"),
         "Starting points that every k is fitted from.",
         form="NAME,NAME",
-        expects="one or more of spa, nndsvda and random, each once, as in spa,random",
+        expects="one or more of spa, kmeans, nndsvda, warm and random, each once, as in spa,random",
     )
     l1: NonNegativeFloat = _factorising(
         0.0,
@@ -205,6 +209,18 @@ class Settings(BaseModel):
 
     threads: PositiveInt | None = _resources(
         None, "Threads of this process; the default is every core it may use.", form="N", expects=_COUNT
+    )
+    workers: NonNegativeInt = _resources(
+        0,
+        "Processes of this machine that read and reduce the data, started for the run; 0 is none.",
+        form="N",
+        expects="a whole number from 0",
+    )
+    scheduler: str | None = _resources(
+        None,
+        "Address of a running dask scheduler whose workers read and reduce the data.",
+        form="ADDRESS",
+        expects="an address, as in tcp://10.0.0.1:8786",
     )
     memory: Bytes | None = _resources(
         None,
@@ -281,6 +297,8 @@ class Settings(BaseModel):
             raise UsageError(f"crop: {given} is empty or reversed; expected Y0,Y1,X0,X1 with Y0 < Y1 and X0 < X1")
         if len(set(self.starts)) < len(self.starts):
             raise UsageError(f"starts: {','.join(self.starts)} names a start twice")
+        if self.workers and self.scheduler is not None:
+            raise UsageError("workers and scheduler say twice where the work is done: give only one of them")
         camera = {"voltage": self.voltage, "camera_length": self.camera_length, "pixel": self.pixel}
         missing = [name for name, value in camera.items() if value is None]
         if 0 < len(missing) < len(camera):

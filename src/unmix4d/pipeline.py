@@ -1,5 +1,6 @@
 """The one place that knows every stage: from a scan to the whole answer."""
 
+import inspect
 import platform
 import resource
 import sys
@@ -10,18 +11,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from unmix4d import registry
+from unmix4d.checkpoint import SURVEY, pack_survey, unpack_survey
 from unmix4d.compare import compare_clusters
 from unmix4d.config import Settings
 from unmix4d.decide.choose import decide
 from unmix4d.decide.roles import SAME_CRYSTAL, SAME_PATTERN, find_roles
 from unmix4d.decide.sweep import run_sweep
 from unmix4d.errors import Unmix4dWarning, UsageError
-from unmix4d.execute import Executor, executor
+from unmix4d.execute import Executor, open_executor
 from unmix4d.maps.clusters import cluster_map
 from unmix4d.maps.overlap import overlap_map
 from unmix4d.plan import Plan, make_plan
@@ -29,6 +32,7 @@ from unmix4d.prepare.chain import Prepared, prepare
 from unmix4d.read.identity import source_digest
 from unmix4d.read.masks import read_mask
 from unmix4d.records import (
+    BoolArray,
     ClusterComparison,
     ClusterMap,
     ComponentRoles,
@@ -42,11 +46,13 @@ from unmix4d.records import (
     Survey,
     Sweep,
 )
+from unmix4d.registry import Keeper, NothingKept, Solver
 
 Progress = Callable[[str, float, float], None]
 
 BEAM_SHARE_WARNING = 0.5
 FREE_K_MAX = 20
+NOTHING_KEPT = NothingKept()
 PACKAGES = ("unmix4d", "numpy", "scipy", "scikit-image", "h5py", "rosettasciio")
 
 
@@ -99,7 +105,7 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def run(scan: Scan, settings: Settings, *, progress: Progress = silent) -> RunResult:
+def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: Keeper = NOTHING_KEPT) -> RunResult:
     """Analyse a scan: prepare, factorise for every k, decide, map and compare.
 
     Parameters
@@ -108,6 +114,9 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent) -> RunRe
     settings : Settings
     progress : callable
         ``progress(stage, done, total)``.
+    keeper : Keeper
+        Keeps the survey and what the solver offers, and gives back what an interrupted run has kept. The answer
+        is then the same, bit for bit.
 
     Returns
     -------
@@ -121,33 +130,26 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent) -> RunRe
     started = datetime.now(tz=UTC).isoformat(timespec="seconds")
     plan = make_plan(scan, settings)
     watch = _Watch(progress)
-    pool = executor(plan.n_threads)
-    with watch.stage("prepare"):
-        prepared, matrix = _prepare(scan, settings, plan, pool, watch)
-    with watch.stage("factorize"):
-        sweep = _sweep(matrix, settings, pool, watch)
-    with watch.stage("decide"):
-        decision = _decide(sweep, settings, prepared.survey, pool)
-        for message in (*decision.warnings, *_shared_places(decision)):
-            watch.warn(message)
-    fit = sweep.fits[decision.k]
-    with watch.stage("map"):
-        clusters = cluster_map(fit, decision.roles[decision.k])
-        overlap = overlap_map(clusters.crystal_weights, clusters.labels)
-    with watch.stage("compare"):
-        comparison = _compare(prepared, matrix, fit, clusters, settings=settings, pool=pool)
-    record = RunRecord(
-        settings=settings.model_dump(mode="json"),
-        seed=settings.seed,
-        versions=versions(),
-        source=str(scan.metadata.get("path", "array")),
-        source_digest=source_digest(scan),
-        started=started,
-        costs=tuple(watch.costs),
-        warnings=tuple(watch.said),
-    )
+    with open_executor(
+        threads=plan.n_threads, workers=settings.workers, scheduler=settings.scheduler, memory=plan.budget
+    ) as pool:
+        with watch.stage("prepare"):
+            prepared, mask = _survey(scan, settings, plan, pool, keeper)
+            matrix = _matrix(prepared, mask, settings, plan, watch)
+        with watch.stage("factorize"):
+            sweep = _sweep(matrix, settings, pool, watch, keeper)
+        with watch.stage("decide"):
+            decision = _decide(sweep, settings, prepared.survey, pool)
+            for message in (*decision.warnings, *_shared_places(decision)):
+                watch.warn(message)
+        fit = sweep.fits[decision.k]
+        with watch.stage("map"):
+            clusters = cluster_map(fit, decision.roles[decision.k])
+            overlap = overlap_map(clusters.crystal_weights, clusters.labels)
+        with watch.stage("compare"):
+            comparison = _compare(prepared, matrix, fit, clusters, settings=settings, pool=pool)
     return RunResult(
-        record=record,
+        record=_record(scan, settings, watch, started),
         geometry=matrix.geometry,
         survey=prepared.survey,
         steps=matrix.steps,
@@ -161,9 +163,27 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent) -> RunRe
     )
 
 
-def _prepare(
-    scan: Scan, settings: Settings, plan: Plan, pool: Executor, watch: _Watch
-) -> tuple[Prepared, PatternMatrix]:
+def _record(scan: Scan, settings: Settings, watch: _Watch, started: str) -> RunRecord:
+    return RunRecord(
+        settings=settings.model_dump(mode="json"),
+        seed=settings.seed,
+        versions=versions(),
+        source=str(scan.metadata.get("path", "array")),
+        source_digest=source_digest(scan),
+        started=started,
+        costs=tuple(watch.costs),
+        warnings=tuple(watch.said),
+    )
+
+
+def _survey(
+    scan: Scan, settings: Settings, plan: Plan, pool: Executor, keeper: Keeper
+) -> tuple[Prepared, BoolArray | None]:
+    """Look at the scan, or take what an interrupted run saw; and read the detector mask."""
+    kept = keeper.load(SURVEY)
+    if kept is not None:
+        return unpack_survey(kept, scan, settings)
+    mask = None if settings.mask is None else read_mask(settings.mask)
     prepared = prepare(
         scan,
         executor=pool,
@@ -174,6 +194,13 @@ def _prepare(
         find_vacuum=settings.vacuum == "auto",
         block_bytes=plan.block,
     )
+    keeper.save(SURVEY, pack_survey(prepared, mask=mask, block_bytes=plan.block))
+    return prepared, mask
+
+
+def _matrix(
+    prepared: Prepared, mask: BoolArray | None, settings: Settings, plan: Plan, watch: _Watch
+) -> PatternMatrix:
     for message in prepared.survey.warnings:
         watch.warn(message)
     if settings.weighting == "none" and settings.beam == "none" and prepared.beam_share() > BEAM_SHARE_WARNING:
@@ -181,34 +208,27 @@ def _prepare(
             f"the direct beam holds {prepared.beam_share():.0%} of all counts and is neither weighted nor masked: "
             "the factors will mostly describe its noise; use --weighting poisson or --beam auto"
         )
-    matrix = prepared.matrix(
+    return prepared.matrix(
         filter=registry.load("filters", settings.filter)(),
         beam=settings.beam,
-        mask=None if settings.mask is None else read_mask(settings.mask),
+        mask=mask,
         cache_bytes=plan.cache,
     )
-    return prepared, matrix
 
 
-def _sweep(matrix: PatternMatrix, settings: Settings, pool: Executor, watch: _Watch) -> Sweep:
+def _sweep(matrix: PatternMatrix, settings: Settings, pool: Executor, watch: _Watch, keeper: Keeper) -> Sweep:
     limit = min(matrix.n_probes, matrix.n_pixels)
     if settings.k != "auto" and settings.k > limit:
         raise UsageError(
             f"--k {settings.k} is more than this scan allows: {matrix.n_probes} probes of {matrix.n_pixels} pixels "
             f"are used, so k can be at most {limit}"
         )
-    solver = registry.load("solvers", settings.solver)(
-        starts=settings.starts,
-        weighting=settings.weighting,
-        l1=settings.l1,
-        max_iter=settings.max_iter,
-        tol=settings.tol,
-        executor=pool,
-        progress=watch.inside("factorize"),
-    )
-    rng = np.random.default_rng(settings.seed)
+    solver = _solver(settings, pool, watch, keeper)
+    calls = count()
 
     def fit(ks: Sequence[int]) -> Mapping[int, Factorization]:
+        # Random numbers of its own for every call: a call that is found finished must not change the next.
+        rng = np.random.default_rng([settings.seed, next(calls)])
         fits: Mapping[int, Factorization] = solver.fit_many(matrix, ks, rng=rng)
         return {k: replace(found, seed=settings.seed) for k, found in fits.items()}
 
@@ -216,6 +236,23 @@ def _sweep(matrix: PatternMatrix, settings: Settings, pool: Executor, watch: _Wa
     if settings.k != "auto":
         k_min, k_max = min(k_min, settings.k), max(k_max, settings.k)
     return run_sweep(matrix, fit=fit, k_min=k_min, k_max=k_max, extend=settings.k_max >= FREE_K_MAX)
+
+
+def _solver(settings: Settings, pool: Executor, watch: _Watch, keeper: Keeper) -> Solver:
+    """Make the solver; one of another package may not take a keeper, and then starts anew when resumed."""
+    kind = registry.load("solvers", settings.solver)
+    keeping = {"keeper": keeper} if "keeper" in inspect.signature(kind).parameters else {}
+    solver: Solver = kind(
+        starts=settings.starts,
+        weighting=settings.weighting,
+        l1=settings.l1,
+        max_iter=settings.max_iter,
+        tol=settings.tol,
+        executor=pool,
+        progress=watch.inside("factorize"),
+        **keeping,
+    )
+    return solver
 
 
 def _decide(sweep: Sweep, settings: Settings, survey: Survey, pool: Executor) -> Decision:

@@ -82,7 +82,12 @@ class Exporter(Protocol):
 
 
 class Keeper(Protocol):
-    """Keeps what a finished step made, so that an interrupted run can go on from there."""
+    """Keeps what a finished step made, so that an interrupted run can go on from there.
+
+    A solver with a field ``keeper`` is given the one of the run. One name stands for one result: a step that draws
+    random numbers has them, or what they were drawn from, in its name. Arrays come back as they were saved, C or
+    Fortran order too.
+    """
 
     def load(self, step: str, /) -> Mapping[str, AnyArray] | None:
         """Give what was saved under this name, exactly; None if nothing was, or if it is damaged."""

@@ -8,6 +8,7 @@ import numpy as np
 from unmix4d.errors import UsageError
 from unmix4d.execute import Executor
 from unmix4d.prepare.condition import NanPolicy, NegativePolicy, make_window, windowed_geometry
+from unmix4d.prepare.filters import Raw, ScanMean
 from unmix4d.prepare.matrix import make_matrix
 from unmix4d.prepare.source import Source
 from unmix4d.prepare.survey import survey_scan
@@ -15,7 +16,7 @@ from unmix4d.prepare.tiles import make_tiles
 from unmix4d.records import Beam, BoolArray, PatternMatrix, Scan, Survey
 from unmix4d.registry import Filter
 
-BLOCK_BYTES = 32 * 2**20
+BLOCK_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,6 +76,7 @@ class Prepared:
             pixel_mask=pixel_mask,
             cache_bytes=cache_bytes,
             steps=tuple(steps),
+            column_means=survey.mean_pattern[pixel_mask] if isinstance(filter, Raw | ScanMean) else None,
         )
 
     def beam_share(self) -> float:
@@ -129,7 +131,7 @@ def prepare(
     negative : {"clip", "shift", "error"}
     find_vacuum : bool
     block_bytes : int
-        What one block of patterns may take as float32.
+        What one block of patterns may take as it is stored.
 
     Returns
     -------
@@ -140,18 +142,29 @@ def prepare(
     InputError, UsageError
         One sentence each: what was found and which option mends it.
     """
-    window = make_window(scan.geometry, crop=crop, bin=bin)
-    geometry = windowed_geometry(scan.geometry, window)
-    pattern_bytes = scan.geometry.n_pixels * np.dtype(np.float32).itemsize
-    tiles = make_tiles(geometry, pattern_bytes=pattern_bytes, block_bytes=block_bytes)
     survey, source, nan_pixels = survey_scan(
-        Source(scan=scan, window=window, geometry=geometry, tiles=tiles),
+        make_source(scan, crop=crop, bin=bin, block_bytes=block_bytes),
         executor=executor,
         nan=nan,
         negative=negative,
         find_vacuum_probes=find_vacuum,
     )
     return Prepared(source=source, survey=survey, nan_pixels=nan_pixels)
+
+
+def make_source(
+    scan: Scan,
+    *,
+    crop: tuple[int, int, int, int] | None = None,
+    bin: int = 1,  # noqa: A002 - the option's name
+    block_bytes: int = BLOCK_BYTES,
+) -> Source:
+    """Crop and bin a scan and lay out the blocks that it is read in, without reading; options as in `prepare`."""
+    window = make_window(scan.geometry, crop=crop, bin=bin)
+    geometry = windowed_geometry(scan.geometry, window)
+    pattern_bytes = scan.geometry.n_pixels * scan.patterns.dtype.itemsize
+    tiles = make_tiles(geometry, pattern_bytes=pattern_bytes, block_bytes=block_bytes)
+    return Source(scan=scan, window=window, geometry=geometry, tiles=tiles)
 
 
 def _beam_to_mask(beam: Literal["none", "auto"] | float, found: Beam | None) -> Beam | None:

@@ -1,0 +1,222 @@
+"""The commands: what each one takes, and what it does with it."""
+
+import shlex
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unmix4d import __version__
+from unmix4d.cli.answers import REPORT, Progress, print_answer, print_mapping, print_plan, show_progress
+from unmix4d.cli.options import given, with_settings
+from unmix4d.config import Settings
+from unmix4d.errors import InputError, ResumableInterrupt, UsageError
+
+READING = ("scan_shape", "scan_step", "pattern_step", "voltage", "camera_length", "pixel", "dataset")
+
+app = typer.Typer(
+    name="unmix4d",
+    help="How many crystals a 4D-STEM scan holds, where they are and where they overlap.",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+ScanArgument = Annotated[Path, typer.Argument(metavar="SCAN", help="File or folder of frames to read.")]
+RunArgument = Annotated[Path, typer.Argument(metavar="OUT", help="Folder that a run has written.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in that folder.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+
+def _api() -> Any:  # noqa: ANN401 - a module
+    """Import what does the work: late, because ``--help`` must not pay for it."""
+    from unmix4d import api
+
+    return api
+
+
+def _registry() -> Any:  # noqa: ANN401 - a module
+    """Import the lists of what exists: late, because they bring numpy."""
+    from unmix4d import registry
+
+    return registry
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's call
+    if wanted:
+        typer.echo(f"unmix4d {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    context: typer.Context,
+    *,
+    version: Annotated[  # noqa: ARG001 - acts through its callback
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(UsageError.exit_code)
+
+
+@app.command()
+@with_settings(*Settings.model_fields)
+def run(
+    scan: Annotated[
+        Path | None, typer.Argument(metavar="SCAN", help="File or folder of frames to read; not with --resume.")
+    ] = None,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write; default: SCAN's name-run.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="OUT", help="Finish the interrupted run that was to write this folder."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file, such as an earlier run.yaml.")] = None,
+    json: JsonOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, sizes and time, and stop.")] = False,
+    quiet: QuietOption = False,
+    **options: str | None,
+) -> None:
+    """Find the crystals of a scan, map them and their overlap, and write a report.
+
+    Options given here go before those of --config.
+    """
+    named = None if config is None else Settings.from_yaml(config)
+    wanted = {} if named is None else {name: getattr(named, name) for name in named.model_fields_set}
+    wanted |= given(options)
+    if resume is not None and out is not None:
+        raise UsageError("--resume OUT names the folder to write: leave --out out")
+    if resume is None and scan is None:
+        raise UsageError("missing argument SCAN: give a file or folder to run on, or --resume OUT")
+    folder = resume or out or Path(f"{scan.resolve().stem}-run" if scan else "")
+    output = _Output(folder=folder, overwrite=overwrite, as_json=json, quiet=quiet)
+    begin = _new if resume is None else _resumed
+    begin(scan, wanted, output, dry_run=dry_run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Output:
+    """Where a run is written, and how it is told."""
+
+    folder: Path
+    overwrite: bool
+    as_json: bool
+    quiet: bool
+
+    def how_to_go_on(self) -> str:
+        """Give the command that resumes the run."""
+        return f"go on with: unmix4d run --resume {shlex.quote(str(self.folder))}{' --overwrite' * self.overwrite}"
+
+
+def _new(scan: Path | None, wanted: dict[str, Any], output: _Output, *, dry_run: bool) -> None:
+    """Do a run from its beginning."""
+    settings = Settings().updated(**wanted)
+    api = _api()
+    if dry_run:
+        print_plan(api.plan(scan, settings), as_json=output.as_json)
+        return
+    api.check_output(output.folder, overwrite=output.overwrite)  # before any work is done
+    kept = api.unfinished(output.folder)
+
+    def work(progress: Progress) -> Any:  # noqa: ANN401 - records bring numpy
+        return api.unmix(scan, settings, progress=progress, checkpoint=kept.folder)
+
+    _analyse(work, output, kept)
+
+
+def _resumed(scan: Path | None, wanted: dict[str, Any], output: _Output, *, dry_run: bool) -> None:
+    """Finish an interrupted run."""
+    api = _api()
+    kept = api.unfinished(output.folder)
+    source, settings = kept.source(), kept.settings(**wanted)  # before any work is done
+    if dry_run:
+        print_plan(api.plan(scan or source, settings), as_json=output.as_json)
+        return
+    api.check_output(output.folder, overwrite=output.overwrite)
+
+    def work(progress: Progress) -> Any:  # noqa: ANN401 - records bring numpy
+        return api.Run.resume(kept.folder, scan, progress=progress, **wanted)
+
+    _analyse(work, output, kept)
+
+
+@app.command()
+def demo(
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("demo-run"),
+    overwrite: OverwriteOption = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the phantom and of the run.")] = 0,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run the whole analysis on a built-in phantom, a made scan with known crystals."""
+    api = _api()
+    api.check_output(out, overwrite=overwrite)  # before any work is done
+    output = _Output(folder=out, overwrite=overwrite, as_json=json, quiet=quiet)
+    _analyse(lambda progress: api.unmix(api.make_demo_scan(seed), Settings(seed=seed), progress=progress), output)
+
+
+def _analyse(work: Callable[[Progress], Any], output: _Output, kept: Any = None) -> None:  # noqa: ANN401 - as above
+    """Do one run and write its folder; ``kept`` is the Checkpoint of its finished steps."""
+    try:
+        with show_progress(quiet=output.quiet) as progress:
+            done = work(progress)
+            with nullcontext() if kept is None else kept.working():
+                progress("write", 0, 1)
+                done.save(output.folder, overwrite=output.overwrite)
+                progress("write", 1, 1)
+    except KeyboardInterrupt:
+        if kept is not None and kept.steps():
+            raise ResumableInterrupt(f"interrupted; {output.how_to_go_on()}") from None
+        raise
+    except Exception as error:
+        if kept is not None and kept.steps() and not isinstance(error, (UsageError, InputError)):
+            typer.echo(f"finished steps are kept; {output.how_to_go_on()}", err=True)
+        raise
+    if kept is not None:
+        kept.remove()
+    print_answer(done.decision, output.folder, as_json=output.as_json)
+
+
+@app.command()
+@with_settings(*READING)
+def info(scan: ScanArgument, *, json: JsonOption = False, **options: str | None) -> None:
+    """Say what a file holds: shape, calibration, data type and what its metadata tell."""
+    settings = Settings().updated(**given(options))
+    reading = {name: getattr(settings, name) for name in given(options)}
+    api = _api()
+    print_mapping(api.describe(api.open_scan(scan, **reading)), as_json=json)
+
+
+@app.command()
+def report(out: RunArgument) -> None:
+    """Write report.html of a run folder again."""
+    typer.echo(f"report: {_api().Run.load(out).report(out / REPORT)}")
+
+
+@app.command()
+def export(
+    out: RunArgument,
+    *,
+    to: Annotated[str, typer.Option(metavar="hspy|tiff|csv", help="Format to write.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write into; default: the run folder.")
+    ] = None,
+) -> None:
+    """Write the result of a run folder in a format of other programs."""
+    exporter = _registry().load("exporters", to)()
+    result = _api().Run.load(out).result
+    folder = out if output is None else output
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; give the name of a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    exporter.write(result, folder)
+    typer.echo(f"written into: {folder}")

@@ -1,0 +1,45 @@
+"""Settings as options of the command line."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, TypeVar
+
+import typer
+
+from unmix4d.config import Settings
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def with_settings(*names: str) -> Callable[[Command], Command]:
+    """Give a command one option for each of these settings; they arrive as text, None where not given."""
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command)
+        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        with_options = signature.replace(parameters=[*own, *map(_option, names)])
+        command.__signature__ = with_options  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def _option(name: str) -> inspect.Parameter:
+    """Describe one setting as an option of the command line."""
+    field = Settings.model_fields[name]
+    extra = field.json_schema_extra
+    assert isinstance(extra, dict)
+    default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+    option = typer.Option(
+        f"--{name.replace('_', '-')}",
+        metavar=str(extra["form"]),
+        help=f"{field.description}" + ("" if default is None else f" Default: {default}."),
+        rich_help_panel=str(extra["panel"]),
+    )
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=None, annotation=Annotated[str | None, option])
+
+
+def given(options: Mapping[str, str | None]) -> dict[str, str]:
+    """Give the options that were given."""
+    return {name: text for name, text in options.items() if text is not None}
