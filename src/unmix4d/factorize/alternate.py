@@ -1,26 +1,32 @@
 """Solvers that alternate between weights and components: every k and start from a few passes over the data."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
 from unmix4d.errors import UsageError
-from unmix4d.execute import Executor, Serial
-from unmix4d.factorize.choice import choose_start
-from unmix4d.factorize.exact import Problem, in_counts, measure, refine
-from unmix4d.factorize.factored import Candidate, Limits, fit_sketch
+from unmix4d.execute import Executor, Serial, Threads, one_blas_thread
+from unmix4d.factorize import steps
+from unmix4d.factorize.coarse import Coarse, coarsen
+from unmix4d.factorize.exact import Problem, in_counts
+from unmix4d.factorize.factored import Candidate, Fitter, Limits
+from unmix4d.factorize.refine import Measured, measure
 from unmix4d.factorize.rules import Rule, hals, multiplicative
-from unmix4d.factorize.sketch import RANK, Sketch, prime, sketch_matrix
-from unmix4d.factorize.start import start_components
-from unmix4d.factorize.weighting import Weighting, look_at_matrix
-from unmix4d.records import Factorization, PatternMatrix
+from unmix4d.factorize.sketch import prime, sketch_matrix
+from unmix4d.factorize.start import STARTS
+from unmix4d.factorize.tries import Tried, finish, try_starts
+from unmix4d.factorize.weighting import Scheme, find_weighting, take_sample
+from unmix4d.records import FactoredMatrix, Factorization, PatternMatrix
+from unmix4d.registry import Keeper, NothingKept
 
 Progress = Callable[[float, float], None]
 
+RANK = 64
 EXTRA_RANK = 24
 REFINE_PASSES = 20
+PASSES = 2
 
 
 def _silent(_done: float, _total: float) -> None:
@@ -31,15 +37,16 @@ def _silent(_done: float, _total: float) -> None:
 class Alternating:
     """Non-negative matrix factorisation by alternating updates.
 
-    Every start of every k is first fitted in a low-rank form of the matrix; of each k the best one is then refined
-    on the data itself, and its exact loss is taken. One pass over the data serves every k.
+    Every start of every k is first fitted in a low-rank form of the matrix that one pass over the data gives, made
+    smaller still; the best of each k is then improved in the low-rank form itself. One more pass fits all weights
+    to the data and takes the exact losses; where the low-rank form falls short, further passes refine every k.
 
     Attributes
     ----------
     starts : tuple of str
-        Any of ``spa``, ``nndsvda``, ``random``.
-    weighting : {"poisson", "none"}
-        Keenan-Kotula weights (method 4.4), or none.
+        Any of ``spa``, ``kmeans``, ``nndsvda``, ``warm``, ``random``.
+    weighting : {"poisson", "measured", "none"}
+        Keenan-Kotula weights (method 4.4), the noise between neighbouring probes, or none.
     l1 : float
         L1 penalty on the weights, as a share of the root mean square length of the (weighted) patterns, 0 = none.
     max_iter : int or None
@@ -47,10 +54,15 @@ class Alternating:
     tol : float
         Relative gain of the objective below which the iteration stops (method 4.2).
     refine_passes : int
-        Most passes over the data after the low-rank fit.
+        Most passes over the data to refine; 0 = never.
     executor : Executor
+        Of passes over the data.
+    local : Executor or None
+        Of starts, which stay in this process; by default ``executor`` unless it is that of a cluster.
     progress : callable
         ``progress(done, total)``.
+    keeper : Keeper
+        Keeps finished steps.
     """
 
     name: ClassVar[str]
@@ -58,14 +70,19 @@ class Alternating:
     default_iterations: ClassVar[int]
     extrapolates: ClassVar[bool]
 
-    starts: tuple[str, ...] = ("spa", "nndsvda", "random")
-    weighting: Literal["poisson", "none"] = "poisson"
+    starts: tuple[str, ...] = ("spa", "kmeans", "nndsvda", "warm")
+    weighting: Scheme = "poisson"
     l1: float = 0.0
     max_iter: int | None = None
     tol: float = 1e-4
     refine_passes: int = REFINE_PASSES
     executor: Executor = field(default_factory=Serial)
+    local: Executor | None = None
     progress: Progress = _silent
+    keeper: Keeper = field(default_factory=NothingKept)
+    _factored: dict[int, tuple[PatternMatrix, FactoredMatrix]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def fit_many(
         self, matrix: PatternMatrix, ks: Sequence[int], /, *, rng: np.random.Generator
@@ -77,7 +94,6 @@ class Alternating:
         matrix : PatternMatrix
         ks : sequence of int
         rng : numpy.random.Generator
-            Draws the random directions of the low-rank form and the random starts.
 
         Returns
         -------
@@ -86,91 +102,187 @@ class Alternating:
         Raises
         ------
         UsageError
-            If a k is not between 1 and the smaller side of the matrix.
+            If a k is below 1 or above what the matrix allows, or a start is unknown.
         """
-        limit = min(matrix.n_probes, matrix.n_pixels)
-        if not ks or min(ks) < 1 or max(ks) > limit:
-            raise UsageError(f"k = {', '.join(map(str, ks))} is not possible; this scan allows k from 1 to {limit}")
-        steps = _Steps(total=3 + self.refine_passes, report=self.progress)
-        weighting, sampled, sample = look_at_matrix(
-            matrix, poisson=self.weighting == "poisson", executor=self.executor
-        )
-        steps.advance()
-        weighted = sample * weighting.row[sampled, None] * weighting.column
-        directions = prime(weighted, rank=max(RANK, max(ks) + EXTRA_RANK), rng=rng)
-        sketch = sketch_matrix(matrix, weighting, directions, executor=self.executor)
-        steps.advance()
-        penalty = self.l1 * float(np.sqrt(sketch.norm2 / matrix.n_probes))
-        tried = self._try_starts(sketch, ks, rng=rng, penalty=penalty)
-        chosen = [choose_start(tried[k], matrix.probe_mask) for k in ks]
+        _check(ks, min(matrix.n_probes, matrix.n_pixels), self.starts)
+        root = int(rng.integers(2**32))
+        count = _Steps(total=PASSES + 2 * len(ks), report=self.progress)
+        factored = self.factor(matrix, max(ks), seed=root)
+        count.advance()
+        tried = self._fit(factored, ks, root=root, count=count)
         problem = Problem(
             matrix=matrix,
-            weighting=weighting,
-            norm2=sketch.norm2,
+            row=factored.row,
+            column=factored.column,
+            norm2=factored.norm2,
+            density=factored.density,
             rule=type(self).rule,
-            penalty=penalty,
+            penalty=self._penalty(factored),
             executor=self.executor,
         )
-        refine(problem, chosen, max_passes=self.refine_passes, tol=self.tol, after_pass=steps.advance)
-        losses = measure(problem, chosen)
-        steps.finish()
-        spreads = {k: {c.start: c.history[-1] for c in tried[k] if c not in chosen} for k in ks}
-        for candidate in chosen:
-            spreads[candidate.k][candidate.start] = candidate.history[-1]
+        measured = self._measured(problem, tried, root=root)
+        count.finish()
         return {
-            c.k: self._record(c, matrix, weighting, loss=loss, spread=spreads[c.k])
-            for c, loss in zip(chosen, losses, strict=True)
+            k: self._record(tried[k], factored, loss=loss) for k, loss in zip(tried, measured.losses, strict=True)
         }
 
-    def _try_starts(
-        self, sketch: Sketch, ks: Sequence[int], *, rng: np.random.Generator, penalty: float
-    ) -> dict[int, list[Candidate]]:
-        jobs = [(k, start) for k in ks for start in self.starts]
-        generators = rng.spawn(len(jobs))
-        limits = Limits(max_iter=self.max_iter or self.default_iterations, tol=self.tol)
+    def fit_factored(
+        self, factored: FactoredMatrix, ks: Sequence[int], /, *, rng: np.random.Generator
+    ) -> Mapping[int, Factorization]:
+        """Factorise a low-rank form for every k of ``ks`` without reading data; losses are NaN.
 
-        def fit(job: int) -> Candidate:
-            k, start = jobs[job]
-            components = start_components(start, sketch, k, rng=generators[job])
-            return fit_sketch(
-                sketch,
-                start,
-                components,
-                rule=type(self).rule,
-                limits=limits,
-                penalty=penalty,
-                extrapolate=self.extrapolates,
-            )
+        Parameters
+        ----------
+        factored : FactoredMatrix
+        ks : sequence of int
+        rng : numpy.random.Generator
 
-        tried: dict[int, list[Candidate]] = {k: [] for k in ks}
-        # One after the other: the many short steps of a rule make threads wait for each other (decision 0005).
-        for candidate in Serial().map_blocks(fit, range(len(jobs))):
-            tried[candidate.k].append(candidate)
+        Returns
+        -------
+        mapping of k to Factorization
+        """
+        _check(ks, min(len(factored.scores), factored.basis.shape[1]), self.starts)
+        count = _Steps(total=2 * len(ks), report=self.progress)
+        tried = self._fit(factored, ks, root=int(rng.integers(2**32)), count=count, keeper=NothingKept())
+        return {k: self._record(found, factored, loss=float("nan")) for k, found in tried.items()}
+
+    def factor(self, matrix: PatternMatrix, k_max: int, *, seed: int = 0) -> FactoredMatrix:
+        """Bring a matrix into low-rank form, from one pass over the data.
+
+        Parameters
+        ----------
+        matrix : PatternMatrix
+        k_max : int
+            The largest k that is going to be fitted.
+        seed : int
+            Of the random directions.
+
+        Returns
+        -------
+        FactoredMatrix
+        """
+        rank = max(RANK, k_max + EXTRA_RANK)
+        known = self._factored.get(rank)
+        if known is not None and known[0] is matrix:
+            return known[1]
+        name = f"sketch-{rank}"
+        kept = self.keeper.load(name)
+        if kept is None:
+            with one_blas_thread():
+                factored = self._look(matrix, rank, seed)
+            self.keeper.save(name, steps.pack_matrix(factored))
+        else:
+            factored = steps.unpack_matrix(kept, matrix)
+        self._factored[rank] = matrix, factored
+        return factored
+
+    def _look(self, matrix: PatternMatrix, rank: int, seed: int) -> FactoredMatrix:
+        sample = take_sample(matrix, in_pairs=self.weighting == "measured")
+        weighting = find_weighting(matrix, sample, self.weighting, executor=self.executor)
+        directions = prime(sample, weighting, rank=rank, rng=np.random.default_rng(seed))
+        return sketch_matrix(matrix, weighting, directions, executor=self.executor)
+
+    def _fit(
+        self,
+        factored: FactoredMatrix,
+        ks: Sequence[int],
+        *,
+        root: int,
+        count: "_Steps",
+        keeper: Keeper | None = None,
+    ) -> dict[int, Tried]:
+        """Try every start of every k on the coarse matrix, then improve the best of each k on the matrix itself."""
+        keeper = self.keeper if keeper is None else keeper
+        fitter = Fitter(
+            rule=type(self).rule,
+            limits=Limits(max_iter=self.max_iter or self.default_iterations, tol=self.tol),
+            penalty=self._penalty(factored),
+            extrapolate=self.extrapolates,
+        )
+        tried: dict[int, Tried] = {}
+        with one_blas_thread():
+            coarse = coarsen(factored)
+            for k in sorted(ks):
+                name = f"start-{root:08x}-k{k:03d}"
+                kept = keeper.load(name)
+                if kept is None:
+                    smaller = tried[k - 1].best if k - 1 in tried else None
+                    tried[k] = try_starts(
+                        coarse, k, self.starts, fitter, smaller=smaller, seed=(root,), executor=self._local()
+                    )
+                    keeper.save(name, steps.pack_tried(tried[k]))
+                else:
+                    tried[k] = steps.unpack_tried(kept)
+                count.advance()
+            self._finish(factored, coarse, tried, fitter, root=root, count=count, keeper=keeper)
         return tried
 
-    def _record(
+    def _finish(
         self,
-        candidate: Candidate,
-        matrix: PatternMatrix,
-        weighting: Weighting,
+        factored: FactoredMatrix,
+        coarse: Coarse,
+        tried: dict[int, Tried],
+        fitter: Fitter,
         *,
-        loss: float,
-        spread: Mapping[str, float],
-    ) -> Factorization:
-        components, weights = in_counts(candidate, weighting)
+        root: int,
+        count: "_Steps",
+        keeper: Keeper,
+    ) -> None:
+        """Put what becomes of the best start of each k in its place."""
+
+        def improve(k: int) -> tuple[int, Candidate]:
+            kept = keeper.load(f"fit-{root:08x}-k{k:03d}")
+            return k, finish(factored, coarse, tried[k], fitter) if kept is None else steps.unpack_candidate(kept)
+
+        for k, candidate in self._local().map_blocks(improve, sorted(tried)):
+            tried[k] = replace(tried[k], best=candidate)
+            keeper.save(f"fit-{root:08x}-k{k:03d}", steps.pack_candidate(candidate))
+            count.advance()
+
+    def _measured(self, problem: Problem, tried: Mapping[int, Tried], *, root: int) -> Measured:
+        name = f"exact-{root:08x}"
+        candidates = [found.best for found in tried.values()]
+        kept = self.keeper.load(name)
+        if kept is not None:
+            return steps.unpack_measured(kept, candidates)
+        measured = measure(problem, candidates, max_passes=self.refine_passes, tol=self.tol)
+        self.keeper.save(name, steps.pack_measured(measured, candidates))
+        return measured
+
+    def _local(self) -> Executor:
+        if self.local is not None:
+            return self.local
+        return self.executor if isinstance(self.executor, (Serial, Threads)) else Serial()
+
+    def _penalty(self, factored: FactoredMatrix) -> float:
+        return self.l1 * float(np.sqrt(factored.norm2 / len(factored.scores)))
+
+    def _record(self, tried: Tried, factored: FactoredMatrix, *, loss: float) -> Factorization:
+        candidate = tried.best
+        components, weights = in_counts(candidate, factored.row, factored.column)
         return Factorization(
             components=components,
             weights=weights,
-            geometry=matrix.geometry,
-            probe_mask=matrix.probe_mask,
-            pixel_mask=matrix.pixel_mask,
+            geometry=factored.geometry,
+            probe_mask=factored.probe_mask,
+            pixel_mask=factored.pixel_mask,
             loss=loss,
             loss_history=tuple(candidate.history),
             converged=candidate.converged,
             solver=self.name,
             start=candidate.start,
-            start_losses=spread,
+            start_losses=tried.losses,
+            stability=tried.stability,
         )
+
+
+def _check(ks: Sequence[int], limit: int, starts: Sequence[str]) -> None:
+    if not ks or min(ks) < 1 or max(ks) > limit:
+        raise UsageError(f"k = {', '.join(map(str, ks))} is not possible; this scan allows k from 1 to {limit}")
+    unknown = [name for name in starts if name not in STARTS]
+    if unknown or not starts:
+        what = f"no start named {unknown[0]!r}" if unknown else "no start was named"
+        raise UsageError(f"{what}; known: {', '.join(STARTS)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

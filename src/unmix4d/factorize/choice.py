@@ -26,14 +26,19 @@ def choose_start(candidates: Sequence[Candidate], probe_mask: BoolArray) -> Cand
     -------
     Candidate
     """
-    best = min(candidate.objective for candidate in candidates)
-    near = [candidate for candidate in candidates if candidate.objective <= NEAR_TIE * best]
+    near = near_ties(candidates)
     if len(near) == 1:
         return near[0]
     agreement = np.array([[reproducibility(a.components, b.components) for b in near] for a in near])
     reproduced = (agreement.sum(axis=1) - agreement.diagonal()) / (len(near) - 1)
     coherence = np.array([spatial_coherence(candidate.weights, probe_mask) for candidate in near])
     return near[int(np.argmax(coherence + reproduced))]
+
+
+def near_ties(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those whose objective is within 0.5 % of the lowest."""
+    best = min(candidate.objective for candidate in candidates)
+    return [candidate for candidate in candidates if candidate.objective <= NEAR_TIE * best]
 
 
 def spatial_coherence(weights: FloatArray, probe_mask: BoolArray) -> float:

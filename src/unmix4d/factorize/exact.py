@@ -1,45 +1,21 @@
-"""Passes over the data itself: refine components and weights, and take the exact loss, for every k at once."""
+"""One pass over the data for all k at once: fit the weights to it, and take the exact losses."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from unmix4d.execute import Executor
-from unmix4d.factorize.factored import Candidate, squared_error, unit_rows
+from unmix4d.factorize.factored import Candidate, squared_error
+from unmix4d.factorize.kernels import unpack_scaled
+from unmix4d.factorize.losses import SPARSE_BELOW, absolute_errors, sparse_errors
 from unmix4d.factorize.rules import Rule
-from unmix4d.factorize.weighting import Weighting
-from unmix4d.records import FloatArray, PatternMatrix
+from unmix4d.factorize.sketch import Buffer
+from unmix4d.records import AnyArray, FloatArray, IntArray, PatternMatrix
 
-SWEEPS = 3
 FINAL_SWEEPS = 10
-TILE_PIXELS = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Part:
-    """What one block adds for one candidate."""
-
-    weights: FloatArray
-    squares: FloatArray
-    back: FloatArray
-    error: float
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Sums:
-    """What all blocks add up to for one candidate: weightsᵀ weights, weightsᵀ matrix, squared error; float64."""
-
-    squares: FloatArray
-    back: FloatArray
-    error: float
-
-    @classmethod
-    def zeros(cls, candidate: Candidate, norm2: float) -> "_Sums":
-        """Start with nothing explained."""
-        return cls(
-            squares=np.zeros((candidate.k, candidate.k)), back=np.zeros(candidate.components.shape), error=norm2
-        )
+COMPONENT_SWEEPS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,9 +25,12 @@ class Problem:
     Attributes
     ----------
     matrix : PatternMatrix
-    weighting : Weighting
+    row, column : (n_probes,), (n_pixels,) float32
+        Weights of rows and columns.
     norm2 : float
         Sum of squares of the weighted matrix.
+    density : float
+        Share of counts that are not zero.
     rule : Rule
     penalty : float
         L1 penalty on the weights, for components of unit length.
@@ -59,172 +38,230 @@ class Problem:
     """
 
     matrix: PatternMatrix
-    weighting: Weighting
+    row: FloatArray
+    column: FloatArray
     norm2: float
+    density: float
     rule: Rule
     penalty: float
     executor: Executor
 
-    def fit_weights(self, weights: FloatArray, gram: FloatArray, cross: FloatArray, sweeps: int) -> FloatArray:
-        """Improve weights (n, k) by some sweeps of the rule."""
-        for _ in range(sweeps):
-            weights = self.rule(weights, gram, cross - self.penalty)
-        return weights
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stack:
+    """Components of several factorizations, one below the other; number i has ``bounds[i]:bounds[i + 1]``."""
+
+    components: FloatArray
+    bounds: IntArray
+
+    @classmethod
+    def of(cls, candidates: Sequence[Candidate], column: FloatArray) -> "Stack":
+        """Stack the components as counts: divided by the column weights, 0 where those are 0."""
+        inverse = np.divide(1, column, out=np.zeros_like(column), where=column > 0)
+        bounds = np.cumsum([0, *(c.k for c in candidates)], dtype=np.int64)
+        stacked = np.empty((int(bounds[-1]), len(column)), dtype=np.float32)
+        for candidate, own in zip(candidates, _parts(bounds), strict=True):
+            np.multiply(candidate.components, inverse, out=stacked[own])
+        return cls(components=stacked, bounds=bounds)
+
+    @property
+    def parts(self) -> list[slice]:
+        """Rows of each factorization."""
+        return _parts(self.bounds)
 
 
-def refine(
-    problem: Problem,
-    candidates: Sequence[Candidate],
-    *,
-    max_passes: int,
-    tol: float,
-    after_pass: Callable[[], None] = lambda: None,
-) -> None:
-    """Alternate on the data until a pass gains less than ``tol`` of the objective; one pass serves all of them.
+def _parts(bounds: IntArray) -> list[slice]:
+    return [slice(int(a), int(b)) for a, b in pairwise(bounds)]
 
-    Parameters
-    ----------
-    problem : Problem
-    candidates : sequence of Candidate
-        Improved in place.
-    max_passes : int
-    tol : float
-    after_pass : callable
-        Called after each pass, for progress.
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Part:
+    """What one block gives: fitted weights (n, K), and for each factorization its errors and sums."""
+
+    rows: slice
+    weights: FloatArray
+    errors: list[float]
+    losses: FloatArray
+    squares: list[FloatArray] = field(default_factory=list)
+    back: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Pass:
+    """Works on one block at a time; small enough to travel.
+
+    ``back_of`` names the stacked rows for which weightsᵀ matrix is wanted; ``measures`` asks for losses.
     """
-    active = list(candidates)
-    for _ in range(max_passes):
-        if not active:
-            return
-        _one_pass(problem, active)
-        after_pass()
-        for candidate in active:
-            before, now = candidate.history[-2:] if len(candidate.history) > 1 else (1.0, candidate.history[-1])
-            candidate.converged = before - now < tol * before
-        active = [candidate for candidate in active if not candidate.converged]
 
+    matrix: PatternMatrix
+    stack: Stack
+    grams: list[FloatArray]
+    column: FloatArray
+    rule: Rule
+    penalty: float
+    sweeps: int
+    back_of: IntArray
+    measures: bool
+    pixels: FloatArray | None = None
 
-def _one_pass(problem: Problem, candidates: Sequence[Candidate]) -> None:
-    """Improve the weights of every block, then the components from what the blocks add up to."""
-    column = problem.weighting.column
-    stacked = np.ascontiguousarray((np.concatenate([c.components for c in candidates]) * column).T)
-    grams = [c.components @ c.components.T for c in candidates]
-    offsets = np.cumsum([0, *(c.k for c in candidates)])
-    mine = [slice(offsets[i], offsets[i + 1]) for i in range(len(candidates))]
-
-    def work(block: int) -> tuple[slice, list[_Part]]:
-        rows, patterns = problem.matrix.rows_of(block), problem.matrix.read_block(block)
-        of_rows = problem.weighting.row[rows, None]
-        cross = (patterns @ stacked) * of_rows
-        crosses = [np.asfortranarray(cross[:, part]) for part in mine]
-        fitted = [
-            problem.fit_weights(np.asfortranarray(c.weights[rows]), gram, own, SWEEPS)
-            for c, gram, own in zip(candidates, grams, crosses, strict=True)
+    def __call__(self, item: tuple[int, FloatArray, FloatArray]) -> _Part:
+        block, row, weights = item
+        patterns = self.matrix.read_block(block)
+        buffer = Buffer(len(patterns), patterns.shape[1])
+        cross = self._cross(patterns, buffer) * row[:, None]
+        errors = [
+            self._fit(weights, cross, own, gram) for own, gram in zip(self.stack.parts, self.grams, strict=True)
         ]
-        back = ((np.concatenate(fitted, axis=1) * of_rows).T @ patterns) * column
-        return rows, [
-            _Part(
-                weights=weights,
-                squares=weights.T @ weights,
-                back=back[mine[i]],
-                error=squared_error(0.0, weights, grams[i], crosses[i]),
-            )
-            for i, weights in enumerate(fitted)
-        ]
+        return _Part(
+            rows=self.matrix.rows_of(block),
+            weights=weights,
+            errors=errors,
+            losses=self._losses(patterns, row, weights) if self.measures else np.zeros(len(errors)),
+            squares=[weights[:, own].T @ weights[:, own] for own in self.stack.parts] if len(self.back_of) else [],
+            back=self._back(patterns, buffer, row, weights) if len(self.back_of) else None,
+        )
 
-    sums = [_Sums.zeros(c, problem.norm2) for c in candidates]
-    for rows, parts in problem.executor.map_blocks(work, range(problem.matrix.n_blocks)):
-        for candidate, total, part in zip(candidates, sums, parts, strict=True):
-            candidate.weights[rows] = part.weights
-            total.squares += part.squares
-            total.back += part.back
-            total.error += part.error
-    for candidate, total in zip(candidates, sums, strict=True):
-        _update_components(problem, candidate, total)
+    def _cross(self, patterns: AnyArray, buffer: Buffer) -> FloatArray:
+        """Patterns times components, (n, K), column weights twice: of the patterns and of the components."""
+        cross = np.zeros((len(patterns), len(self.stack.components)), dtype=np.float32)
+        for tile in buffer.tiles:
+            counts = buffer.part(tile)
+            unpack_scaled(patterns, tile.start, self.column**2, counts)
+            cross += counts @ self.stack.components[:, tile].T
+        return cross
+
+    def _fit(self, weights: FloatArray, cross: FloatArray, own: slice, gram: FloatArray) -> float:
+        """Improve the weights of one factorization in place; give what they change of the squared error."""
+        wanted = np.asfortranarray(cross[:, own])
+        fitted = np.array(weights[:, own], order="F")
+        for _ in range(self.sweeps):
+            fitted = self.rule(fitted, gram, wanted - self.penalty if self.penalty else wanted)
+        weights[:, own] = fitted
+        return squared_error(0.0, fitted, gram, wanted)
+
+    def _losses(self, patterns: AnyArray, row: FloatArray, weights: FloatArray) -> FloatArray:
+        counts = np.divide(weights, row[:, None], out=np.zeros_like(weights), where=row[:, None] > 0)
+        bounds = self.stack.bounds
+        if self.pixels is None:
+            return absolute_errors(patterns, counts, self.stack.components, bounds)
+        sums = self.stack.components.sum(axis=1, dtype=np.float64)
+        return sparse_errors(patterns, counts, self.pixels, sums, bounds)
+
+    def _back(self, patterns: AnyArray, buffer: Buffer, row: FloatArray, weights: FloatArray) -> FloatArray:
+        wanted = (weights[:, self.back_of] * row[:, None]).T
+        back = np.empty((len(self.back_of), patterns.shape[1]), dtype=np.float32)
+        for tile in buffer.tiles:
+            counts = buffer.part(tile)
+            unpack_scaled(patterns, tile.start, self.column, counts)
+            back[:, tile] = wanted @ counts
+        return back
 
 
-def _update_components(problem: Problem, candidate: Candidate, total: "_Sums") -> None:
-    candidate.history.append(max(total.error, 0.0) / problem.norm2)
-    grown = np.asfortranarray(candidate.components.T)
-    squares = total.squares.astype(np.float32)
-    back = np.asfortranarray(total.back.T, dtype=np.float32)
-    for _ in range(SWEEPS):
-        grown = problem.rule(grown, squares, back)
-    candidate.components, lengths = unit_rows(np.ascontiguousarray(grown.T))
-    candidate.weights *= lengths
+@dataclass(slots=True, kw_only=True, eq=False)
+class Sums:
+    """What all blocks add up to, in the order of the candidates; ``back`` has the rows that were asked for."""
+
+    errors: FloatArray
+    losses: FloatArray
+    squares: list[FloatArray]
+    back: FloatArray
+
+    def gain(self, i: int, candidate: Candidate, back: FloatArray, norm2: float, rule: Rule) -> float:
+        """Share of the error of candidate i that one more update of its components would take away."""
+        squares = self.squares[i]
+        before = max(norm2 + float(self.errors[i]), 0.0)
+        grown = improved_components(candidate.components, squares, back, rule)
+        fit = float(np.einsum("ij,ij->", back, grown, dtype=np.float64))
+        size = float(np.einsum("ij,ij->", squares, (grown @ grown.T).astype(np.float64)))
+        after = max(norm2 - 2 * fit + size, 0.0)
+        return (before - after) / before if before > 0 else 0.0
 
 
-def measure(problem: Problem, candidates: Sequence[Candidate]) -> list[float]:
-    """Fit the weights once more to the final components and take the exact K-component losses, in one pass.
+def improved_components(components: FloatArray, squares: FloatArray, back: FloatArray, rule: Rule) -> FloatArray:
+    """Improve components (k, n_pixels) with squares = weightsᵀ weights and back = weightsᵀ matrix."""
+    grown = np.array(components.T, order="F")
+    small, wanted = squares.astype(np.float32), np.asfortranarray(back.T, dtype=np.float32)
+    for _ in range(COMPONENT_SWEEPS):
+        grown = rule(grown, small, wanted)
+    return np.ascontiguousarray(grown.T)
+
+
+def run_pass(
+    problem: Problem, candidates: Sequence[Candidate], *, sweeps: int, back_of: Sequence[int], measures: bool
+) -> Sums:
+    """Fit the weights of all candidates, block by block, and add up what else is asked for.
 
     Parameters
     ----------
     problem : Problem
     candidates : sequence of Candidate
-        Their weights and histories are brought up to date.
+        Their weights are improved in place.
+    sweeps : int
+        Of the rule.
+    back_of : sequence of int
+        Candidates for which weightsᵀ matrix is wanted.
+    measures : bool
+        Whether the sums of |V - V'| are wanted.
 
     Returns
     -------
-    list of float
-        Mean of |V - V'| over all rows and columns, in counts, for each candidate (paper, K-component loss).
+    Sums
     """
-    weighting = problem.weighting
-    grams = [c.components @ c.components.T for c in candidates]
-    plain = [_unweighted(c.components, weighting.column) for c in candidates]
-
-    def work(block: int) -> tuple[slice, list[tuple[FloatArray, float, float]]]:
-        rows, patterns = problem.matrix.rows_of(block), problem.matrix.read_block(block)
-        of_rows = weighting.row[rows, None]
-        out = []
-        for i, candidate in enumerate(candidates):
-            cross = np.asfortranarray((patterns @ (candidate.components * weighting.column).T) * of_rows)
-            weights = np.asfortranarray(candidate.weights[rows])
-            weights = problem.fit_weights(weights, grams[i], cross, FINAL_SWEEPS)
-            counts = np.divide(weights, of_rows, out=np.zeros_like(weights), where=of_rows > 0)
-            loss = _absolute_error(patterns, np.ascontiguousarray(counts), plain[i])
-            out.append((weights, squared_error(0.0, weights, grams[i], cross), loss))
-        return rows, out
-
-    losses, errors = [0.0 for _ in candidates], [problem.norm2 for _ in candidates]
-    for rows, parts in problem.executor.map_blocks(work, range(problem.matrix.n_blocks)):
-        for i, (weights, error, loss) in enumerate(parts):
-            candidates[i].weights[rows] = weights
-            errors[i] += error
-            losses[i] += loss
-    for candidate, error in zip(candidates, errors, strict=True):
-        candidate.history.append(max(error, 0.0) / problem.norm2)
-    return [loss / (problem.matrix.n_probes * problem.matrix.n_pixels) for loss in losses]
-
-
-def _unweighted(components: FloatArray, column: FloatArray) -> FloatArray:
-    """Components in counts: divided by the column weights, 0 where those are 0."""
-    return np.divide(components, column, out=np.zeros_like(components), where=column > 0)
-
-
-def _absolute_error(patterns: FloatArray, weights: FloatArray, components: FloatArray) -> float:
-    """Sum of |patterns - weights @ components|, tile by tile so that the difference stays in cache."""
-    total = 0.0
-    for left in range(0, patterns.shape[1], TILE_PIXELS):
-        tile = slice(left, left + TILE_PIXELS)
-        difference = weights @ components[:, tile]
-        np.subtract(patterns[:, tile], difference, out=difference)
-        np.abs(difference, out=difference)
-        total += float(difference.sum(dtype=np.float64))
-    return total
+    stack = Stack.of(candidates, problem.column)
+    parts = stack.parts
+    wanted = [np.arange(parts[i].start, parts[i].stop) for i in back_of]
+    work = _Pass(
+        matrix=problem.matrix,
+        stack=stack,
+        grams=[c.components @ c.components.T for c in candidates],
+        column=problem.column,
+        rule=problem.rule,
+        penalty=problem.penalty,
+        sweeps=sweeps,
+        back_of=np.concatenate(wanted) if wanted else np.zeros(0, dtype=np.int64),
+        measures=measures,
+        pixels=np.ascontiguousarray(stack.components.T) if measures and problem.density < SPARSE_BELOW else None,
+    )
+    sums = Sums(
+        errors=np.zeros(len(candidates)),
+        losses=np.zeros(len(candidates)),
+        squares=[np.zeros((c.k, c.k)) for c in candidates],
+        back=np.zeros((len(work.back_of), problem.matrix.n_pixels)),
+    )
+    for part in problem.executor.map_blocks(work, _items(problem, candidates)):
+        for candidate, own in zip(candidates, parts, strict=True):
+            candidate.weights[part.rows] = part.weights[:, own]
+        sums.errors += part.errors
+        sums.losses += part.losses
+        for i, squares in enumerate(part.squares):
+            sums.squares[i] += squares
+        if part.back is not None:
+            sums.back += part.back
+    return sums
 
 
-def in_counts(candidate: Candidate, weighting: Weighting) -> tuple[FloatArray, FloatArray]:
+def _items(problem: Problem, candidates: Sequence[Candidate]) -> Iterator[tuple[int, FloatArray, FloatArray]]:
+    """Each block with its row weights and the weights of all candidates side by side, (n, K)."""
+    for block in range(problem.matrix.n_blocks):
+        rows = problem.matrix.rows_of(block)
+        yield block, problem.row[rows], np.concatenate([c.weights[rows] for c in candidates], axis=1)
+
+
+def in_counts(candidate: Candidate, row: FloatArray, column: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Components of unit sum (k, n_pixels) and weights in counts (n_probes, k), largest total weight first.
 
     Method 4.3: the scale that W H leaves open is fixed so that weights are counts; ties in the order keep the
     lower index first. A component that carries nothing comes last, 0 everywhere.
     """
-    components = _unweighted(candidate.components, weighting.column).astype(np.float64)
-    sums = components.sum(axis=1)
-    rows = weighting.row[:, None]
-    weights = np.divide(candidate.weights, rows, out=np.zeros_like(candidate.weights), where=rows > 0) * sums
-    dead = (sums <= 0) | (weights.sum(axis=0) <= 0)
-    components = np.where(dead[:, None], 0.0, components / np.where(sums > 0, sums, 1.0)[:, None])
-    weights = np.where(dead, 0.0, weights)
-    order = np.argsort(-weights.sum(axis=0, dtype=np.float64), kind="stable")
-    return components[order].astype(np.float32), np.ascontiguousarray(weights[:, order], dtype=np.float32)
+    inverse = np.divide(1, column, out=np.zeros_like(column), where=column > 0)
+    components = candidate.components * inverse
+    sums = components.sum(axis=1, dtype=np.float64)
+    rows = row[:, None]
+    weights = np.divide(candidate.weights, rows, out=np.zeros_like(candidate.weights), where=rows > 0)
+    weights *= sums.astype(np.float32)
+    totals = weights.sum(axis=0, dtype=np.float64)
+    dead = (sums <= 0) | (totals <= 0)
+    components /= np.where(sums > 0, sums, 1.0).astype(np.float32)[:, None]
+    components[dead], weights[:, dead] = 0, 0
+    order = np.argsort(-np.where(dead, 0, totals), kind="stable")
+    return components[order], np.ascontiguousarray(weights[:, order])

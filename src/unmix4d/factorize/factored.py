@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unmix4d.factorize.kernels import alternate_ahead
 from unmix4d.factorize.rules import Rule
-from unmix4d.factorize.sketch import Sketch
-from unmix4d.records import FloatArray
+from unmix4d.records import FactoredMatrix, FloatArray
 
 WINDOW = 10
 FIRST_SWEEPS = 10
@@ -70,122 +70,102 @@ def squared_error(norm2: float, weights: FloatArray, gram: FloatArray, cross: Fl
     return norm2 - 2 * fit + size
 
 
-def fit_sketch(
-    sketch: Sketch,
-    start: str,
-    components: FloatArray,
-    *,
-    rule: Rule,
-    limits: Limits,
-    penalty: float = 0.0,
-    extrapolate: bool = False,
-) -> Candidate:
-    """Alternate weights and components on the low-rank form until it converges.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitter:
+    """How a factorization of the low-rank form is improved.
 
-    Parameters
+    Attributes
     ----------
-    sketch : Sketch
-    start : str
-        Name of the start, for the record.
-    components : (k, n_pixels) float32
-        Where to start, non-negative.
     rule : Rule
     limits : Limits
     penalty : float
         L1 penalty on the weights, for components of unit length.
     extrapolate : bool
-        Look ahead along the last step where there is no penalty: about half the iterations. For rules that can
-        leave zero again.
-
-    Returns
-    -------
-    Candidate
+        Look ahead along the last step where there is no penalty: about half the iterations. For HALS.
     """
-    components, _ = unit_rows(components)
-    cross, gram = _products(sketch, components)
-    weights = np.asfortranarray(np.maximum(cross, 0))
-    for _ in range(FIRST_SWEEPS):
-        weights = rule(weights, gram, cross - penalty)
-    done = Candidate(start=start, components=components, weights=weights, history=[])
-    if extrapolate and not penalty:
-        _alternate_ahead(sketch, done, rule, limits)
-    else:
-        _alternate(sketch, done, rule, limits, penalty)
-    done.components, lengths = unit_rows(done.components)
-    done.weights = np.asfortranarray(done.weights * lengths)
-    return done
 
+    rule: Rule
+    limits: Limits
+    penalty: float = 0.0
+    extrapolate: bool = False
 
-def _alternate(sketch: Sketch, done: Candidate, rule: Rule, limits: Limits, penalty: float) -> None:
-    for _ in range(limits.max_iter):
-        done.components, lengths = unit_rows(_improved(sketch, done.weights, done.components, rule))
-        done.weights *= lengths
-        cross, gram = _products(sketch, done.components)
-        for _ in range(SWEEPS):
-            done.weights = rule(done.weights, gram, cross - penalty)
-        done.history.append(max(squared_error(sketch.norm2, done.weights, gram, cross), 0.0) / sketch.norm2)
-        done.converged = limits.reached(done.history)
-        if done.converged:
-            return
+    def fit(
+        self, factored: FactoredMatrix, start: str, components: FloatArray, weights: FloatArray | None = None
+    ) -> Candidate:
+        """Alternate weights and components until they converge.
 
+        Parameters
+        ----------
+        factored : FactoredMatrix
+        start : str
+            Name of the start, for the record.
+        components : (k, n_pixels) float32
+            Where to start, non-negative.
+        weights : (n_probes, k) float32, optional
+            Where to start; by default fitted to the components.
 
-def _alternate_ahead(sketch: Sketch, done: Candidate, rule: Rule, limits: Limits) -> None:
-    """Alternate with extrapolation and restarts (Ang & Gillis, Neural Comput. 31 (2019) 417)."""
-    momentum = _Momentum()
-    weights, components = done.weights, done.components
-    best = float("inf")
-    for _ in range(limits.max_iter):
-        components = momentum.ahead(_improved(sketch, weights, components, rule), done.components)
-        cross, gram = _products(sketch, components)
-        fitted = weights.copy(order="F")
-        for _ in range(SWEEPS):
-            fitted = rule(fitted, gram, cross)
-        error = max(squared_error(sketch.norm2, fitted, gram, cross), 0.0) / sketch.norm2
-        if error > best:
-            weights, components = done.weights, done.components
-            momentum.shorten()
+        Returns
+        -------
+        Candidate
+        """
+        components, lengths = unit_rows(components)
+        if weights is None:
+            weights = self._first_weights(factored, components)
         else:
-            weights = momentum.ahead(fitted, done.weights)
-            done.weights, done.components, best = fitted, components, error
-            momentum.lengthen()
-        done.history.append(best)
-        done.converged = limits.reached(done.history)
-        if done.converged:
-            return
+            weights = np.asfortranarray(weights * lengths)
+        done = Candidate(start=start, components=components, weights=weights, history=[])
+        if self.extrapolate and not self.penalty:
+            self._alternate_ahead(factored, done)
+        else:
+            self._alternate(factored, done)
+        done.components, lengths = unit_rows(done.components)
+        done.weights = np.asfortranarray(done.weights * lengths)
+        return done
+
+    def _first_weights(self, factored: FactoredMatrix, components: FloatArray) -> FloatArray:
+        cross, gram = _products(factored, components)
+        weights = np.asfortranarray(np.maximum(cross, 0))
+        for _ in range(FIRST_SWEEPS):
+            weights = self.rule(weights, gram, cross - self.penalty)
+        return weights
+
+    def _alternate_ahead(self, factored: FactoredMatrix, done: Candidate) -> None:
+        components, weights, history = alternate_ahead(
+            factored.scores,
+            factored.basis,
+            np.ascontiguousarray(done.components),
+            np.ascontiguousarray(done.weights.T),
+            factored.norm2,
+            (self.limits.max_iter, self.limits.tol, WINDOW, SWEEPS),
+        )
+        done.components, done.weights, done.history = components, weights.T, history.tolist()
+        done.converged = self.limits.reached(done.history)
+
+    def _alternate(self, factored: FactoredMatrix, done: Candidate) -> None:
+        for _ in range(self.limits.max_iter):
+            grown = self._improved(factored, done.weights, done.components)
+            done.components, lengths = unit_rows(grown)
+            done.weights *= lengths
+            cross, gram = _products(factored, done.components)
+            for _ in range(SWEEPS):
+                done.weights = self.rule(done.weights, gram, cross - self.penalty)
+            error = squared_error(factored.norm2, done.weights, gram, cross)
+            done.history.append(max(error, 0.0) / factored.norm2)
+            done.converged = self.limits.reached(done.history)
+            if done.converged:
+                return
+
+    def _improved(self, factored: FactoredMatrix, weights: FloatArray, components: FloatArray) -> FloatArray:
+        """Components (k, n_pixels) after some sweeps of the rule, for these weights."""
+        back = np.asfortranarray(((weights.T @ factored.scores) @ factored.basis).T)
+        squares = weights.T @ weights
+        grown = np.array(components.T, order="F")
+        for _ in range(SWEEPS):
+            grown = self.rule(grown, squares, back)
+        return np.ascontiguousarray(grown.T)
 
 
-@dataclass(slots=True)
-class _Momentum:
-    """How far to look ahead: further after each gain, back after a loss."""
-
-    share: float = 0.5
-    ceiling: float = 1.0
-
-    def ahead(self, now: FloatArray, before: FloatArray) -> FloatArray:
-        """Go on from ``now`` along the last step, as far as nothing becomes negative."""
-        return np.maximum(now + np.float32(self.share) * (now - before), 0)
-
-    def lengthen(self) -> None:
-        """Look further after a gain."""
-        self.share = min(self.ceiling, 1.05 * self.share)
-        self.ceiling = min(1.0, 1.01 * self.ceiling)
-
-    def shorten(self) -> None:
-        """Look less far after a loss."""
-        self.ceiling = self.share
-        self.share /= 1.5
-
-
-def _improved(sketch: Sketch, weights: FloatArray, components: FloatArray, rule: Rule) -> FloatArray:
-    """Components (k, n_pixels) after some sweeps of the rule, for these weights."""
-    back = np.asfortranarray(((weights.T @ sketch.scores) @ sketch.basis).T)
-    squares = weights.T @ weights
-    grown = np.array(components.T, order="F")
-    for _ in range(SWEEPS):
-        grown = rule(grown, squares, back)
-    return np.ascontiguousarray(grown.T)
-
-
-def _products(sketch: Sketch, components: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _products(factored: FactoredMatrix, components: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Cross = matrix @ componentsᵀ (column-major) and gram = components @ componentsᵀ."""
-    return np.asfortranarray(sketch.scores @ (sketch.basis @ components.T)), components @ components.T
+    cross = ((components @ factored.basis.T) @ factored.scores.T).T
+    return cross, components @ components.T

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from unmix4d.factorize.kernels import hals_sweep
 from unmix4d.records import FloatArray
 
 Rule = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
-GRAM_FLOOR = 1e-20
 RATIO_FLOOR = 1e-12
 
 
@@ -22,23 +22,22 @@ def hals(factor: FloatArray, gram: FloatArray, cross: FloatArray) -> FloatArray:
     Parameters
     ----------
     factor : (n, k) float
-        Written to.
+        Written to if it is float32 and column-major.
     gram : (k, k) float
     cross : (n, k) float
 
     Returns
     -------
-    (n, k) float, the same array as ``factor``
+    (n, k) float32, column-major
 
     Notes
     -----
     Cichocki & Phan, IEICE Trans. Fundam. E92-A (2009) 708; method 4.1.
     """
-    for i in range(factor.shape[1]):
-        if gram[i, i] > GRAM_FLOOR:
-            step = (cross[:, i] - factor @ gram[:, i]) / gram[i, i]
-            np.maximum(factor[:, i] + step, 0, out=factor[:, i])
-    return factor
+    improved = np.asfortranarray(factor, dtype=np.float32)
+    small = np.ascontiguousarray(gram, dtype=np.float32)
+    hals_sweep(improved.T, small, np.asfortranarray(cross, dtype=np.float32).T)
+    return improved
 
 
 def multiplicative(factor: FloatArray, gram: FloatArray, cross: FloatArray) -> FloatArray:

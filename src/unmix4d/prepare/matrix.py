@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from threading import Lock
 
 import numpy as np
 
 from unmix4d.errors import InputError
+from unmix4d.prepare.filters import Raw
+from unmix4d.prepare.kernels import as_rows, pick
 from unmix4d.prepare.source import Source
 from unmix4d.prepare.tiles import Tile
-from unmix4d.records import BoolArray, FloatArray, PatternMatrix
+from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray, PatternMatrix
 from unmix4d.registry import Filter
 
 
@@ -23,13 +26,34 @@ class _Reader:
     probe_mask: BoolArray
     pixel_mask: BoolArray
 
-    def __call__(self, block: int) -> FloatArray:
-        tile = self.tiles[block]
-        outer = tile.with_halo(self.filter.halo, self.probe_mask.shape)
-        patterns = self.filter(self.source.read(outer))
-        inner = patterns[tile.inside(outer)]
-        rows = inner[self.probe_mask[tile.rows, tile.columns]]
-        return np.ascontiguousarray(rows[:, self.pixel_mask], dtype=np.float32)
+    def __call__(self, block: int) -> AnyArray:
+        return self._read(self.tiles[block])
+
+    def rows(self, indices: IntArray) -> AnyArray:
+        """Read single rows of the matrix, neighbours on a scan line together."""
+        y, x = (axis[indices] for axis in np.nonzero(self.probe_mask))
+        starts = np.flatnonzero((np.diff(y, prepend=-1) != 0) | (np.diff(x, prepend=-1) != 1))
+        parts = [
+            self._read(Tile(rows=slice(y[i], y[i] + 1), columns=slice(x[i], x[j - 1] + 1)))
+            for i, j in pairwise([*starts.tolist(), len(indices)])
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, int(self.pixel_mask.sum())), np.float32)
+
+    def _read(self, tile: Tile) -> AnyArray:
+        if isinstance(self.filter, Raw):
+            inner = self.source.read_counts(tile)
+        else:
+            outer = tile.with_halo(self.filter.halo, self.probe_mask.shape)
+            filtered = self.filter(self.source.read(outer))
+            inner = np.asarray(filtered[tile.inside(outer)], dtype=np.float32)
+        rows = self.probe_mask[tile.rows, tile.columns].ravel()
+        patterns = as_rows(inner)
+        if self.pixel_mask.all() and rows.all():
+            return patterns
+        columns = np.flatnonzero(self.pixel_mask)
+        picked = np.empty((int(rows.sum()), len(columns)), patterns.dtype)
+        pick(patterns, rows, columns, picked)
+        return picked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +72,6 @@ class _Cache:
             known = self.blocks.get(block)
         if known is None:
             known = self.read(block)
-            known.flags.writeable = False
             with self.lock:
                 self.blocks[block] = known
         return known
@@ -66,6 +89,7 @@ def make_matrix(
     pixel_mask: BoolArray,
     cache_bytes: int = 0,
     steps: tuple[str, ...] = (),
+    column_means: FloatArray | None = None,
 ) -> PatternMatrix:
     """Give the patterns of a scan as rows of a matrix that is read on demand.
 
@@ -83,6 +107,8 @@ def make_matrix(
         Memory that blocks may keep between passes; the whole matrix is kept if it fits, nothing otherwise.
     steps : tuple of str
         In words, what was done before.
+    column_means : (n_pixels,) float64, optional
+        Mean counts of every column, if they are known.
 
     Returns
     -------
@@ -100,7 +126,9 @@ def make_matrix(
     used = tuple(tile for tile, count in zip(source.tiles, counts, strict=True) if count)
     bounds = np.concatenate([[0], np.cumsum([count for count in counts if count])])
     reader = _Reader(source=source, tiles=used, filter=filter, probe_mask=probe_mask, pixel_mask=pixel_mask)
-    fits = n_probes * n_pixels * np.dtype(np.float32).itemsize <= cache_bytes
+    plain = source.is_plain and isinstance(filter, Raw)
+    item = source.scan.patterns.dtype.itemsize if plain else np.dtype(np.float32).itemsize
+    fits = n_probes * n_pixels * item <= cache_bytes
     return PatternMatrix(
         read_block=_Cache(read=reader) if fits else reader,
         bounds=tuple(int(bound) for bound in bounds),
@@ -108,4 +136,6 @@ def make_matrix(
         pixel_mask=pixel_mask,
         geometry=source.geometry,
         steps=steps,
+        read_rows=None if fits else reader.rows,
+        column_means=column_means,
     )

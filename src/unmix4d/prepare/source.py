@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from unmix4d.prepare.condition import Window
 from unmix4d.prepare.tiles import Tile
-from unmix4d.records import FloatArray, Geometry, Scan
+from unmix4d.records import AnyArray, FloatArray, Geometry, Scan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -19,3 +21,16 @@ class Source:
     def read(self, tile: Tile) -> FloatArray:
         """Read the counts of a tile, shape (y, x, pattern_y, pattern_x)."""
         return self.window.read(self.scan, tile.rows, tile.columns)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether stored values are counts as they are: unsigned, neither binned nor shifted."""
+        window = self.window
+        unsigned = bool(np.issubdtype(self.scan.patterns.dtype, np.unsignedinteger))
+        return unsigned and window.bin == 1 and not window.offset
+
+    def read_counts(self, tile: Tile) -> AnyArray:
+        """Read the counts of a tile, as they are stored where that is plain."""
+        if self.is_plain:
+            return self.window.read_stored(self.scan, tile.rows, tile.columns)
+        return self.read(tile)

@@ -8,6 +8,7 @@ from unmix4d.errors import InputError
 from unmix4d.execute import Executor
 from unmix4d.prepare.beam import find_beam, find_vacuum
 from unmix4d.prepare.condition import NanPolicy, NegativePolicy, Window, bin_pixels
+from unmix4d.prepare.kernels import as_rows, tally_counts
 from unmix4d.prepare.source import Source
 from unmix4d.prepare.tiles import Tile
 from unmix4d.records import AnyArray, Beam, BoolArray, FloatArray, Scan, Survey
@@ -97,16 +98,22 @@ def _sample_mean(source: Source) -> FloatArray:
 
 
 def _smallest_offset(source: Source, executor: Executor) -> float:
-    def smallest(tile: Tile) -> float:
-        stored = source.window.read_stored(source.scan, tile.rows, tile.columns)
-        finite = stored[np.isfinite(stored)]
-        return float(finite.min(initial=0))
+    return -min(executor.map_blocks(_Smallest(source), source.tiles), default=0.0)
 
-    return -min(executor.map_blocks(smallest, source.tiles), default=0.0)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Smallest:
+    """Gives the lowest finite value of a tile, 0 at most."""
+
+    source: Source
+
+    def __call__(self, tile: Tile) -> float:
+        stored = self.source.window.read_stored(self.source.scan, tile.rows, tile.columns)
+        return float(stored[np.isfinite(stored)].min(initial=0))
 
 
 def _tally_tiles(source: Source, beam: Beam | None, executor: Executor) -> _Tally:
-    geometry, window = source.geometry, source.window
+    geometry = source.geometry
     outside = np.ones(geometry.pattern_shape, dtype=bool) if beam is None else ~beam.disc(geometry.pattern_shape)
     tally = _Tally(
         mean_sum=np.zeros(geometry.pattern_shape),
@@ -115,19 +122,62 @@ def _tally_tiles(source: Source, beam: Beam | None, executor: Executor) -> _Tall
         nan_pixels=np.zeros(geometry.pattern_shape, dtype=bool),
     )
 
-    def look(tile: Tile) -> tuple[Tile, FloatArray, FloatArray, FloatArray, _Values]:
-        stored = window.read_stored(source.scan, tile.rows, tile.columns)
-        counts = window.condition(stored)
-        total = counts.sum(axis=(2, 3), dtype=np.float64)
-        dark = counts[..., outside].sum(axis=2, dtype=np.float64)
-        return tile, counts.sum(axis=(0, 1), dtype=np.float64), total, dark, _look_at_values(stored, window)
-
-    for tile, pattern_sum, total, dark, values in executor.map_blocks(look, source.tiles):
-        tally.mean_sum += pattern_sum
-        tally.total[tile.rows, tile.columns] = total
-        tally.dark[tile.rows, tile.columns] = dark
-        _add_values(tally, values, tile)
+    look = _Look(source=source, outside=outside)
+    for tile, part in zip(source.tiles, executor.map_blocks(look, source.tiles), strict=True):
+        tally.mean_sum += part.pattern_sum
+        tally.total[tile.rows, tile.columns] = part.total
+        tally.dark[tile.rows, tile.columns] = part.dark
+        _add_values(tally, part.values, tile)
     return tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Part:
+    """What one tile adds: sum of its patterns, counts of each pattern in all and outside the beam."""
+
+    pattern_sum: FloatArray
+    total: FloatArray
+    dark: FloatArray
+    values: "_Values"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Look:
+    """Looks at one tile."""
+
+    source: Source
+    outside: BoolArray
+
+    def __call__(self, tile: Tile) -> _Part:
+        window = self.source.window
+        stored = window.read_stored(self.source.scan, tile.rows, tile.columns)
+        if np.issubdtype(stored.dtype, np.unsignedinteger) and not window.offset:
+            return self._counts(stored)
+        counts = window.condition(stored)
+        return _Part(
+            pattern_sum=counts.sum(axis=(0, 1), dtype=np.float64),
+            total=counts.sum(axis=(2, 3), dtype=np.float64),
+            dark=(counts * self.outside).sum(axis=(2, 3), dtype=np.float64),
+            values=_look_at_values(stored, window),
+        )
+
+    def _counts(self, stored: AnyArray) -> _Part:
+        """Unsigned integers are counts as they are: one look gives everything."""
+        side = self.source.window.bin
+        used = np.zeros(stored.shape[2:], dtype=np.float32)
+        ny, nx = self.outside.shape
+        used[: ny * side, : nx * side] = 1
+        outside = np.zeros_like(used)
+        outside[: ny * side, : nx * side] = self.outside.repeat(side, axis=0).repeat(side, axis=1)
+        rows = as_rows(stored)
+        columns, total, dark, largest = tally_counts(rows, used.ravel(), outside.ravel())
+        full = np.iinfo(stored.dtype).max
+        return _Part(
+            pattern_sum=bin_pixels(columns.reshape(used.shape), side),
+            total=total.reshape(stored.shape[:2]),
+            dark=dark.reshape(stored.shape[:2]),
+            values=_Values(largest=largest, saturated=int((rows == full).sum()) if largest == full else 0),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +196,7 @@ class _Values:
 
 def _look_at_values(stored: AnyArray, window: Window) -> _Values:
     if np.issubdtype(stored.dtype, np.unsignedinteger):
-        largest = int(stored.max(initial=0))
-        full = np.iinfo(stored.dtype).max
-        return _Values(largest=float(largest), saturated=int((stored == full).sum()) if largest == full else 0)
+        return _Values(largest=float(stored.max(initial=0)))
     bad = ~np.isfinite(stored)
     finite = np.where(bad, 0, stored).astype(np.float64) + window.offset
     below = np.minimum(finite, 0)

@@ -21,7 +21,7 @@ from unmix4d.records.base import (
     PatternArray,
     Role,
 )
-from unmix4d.records.factors import Factorization, Sweep
+from unmix4d.records.factors import FactoredMatrix, Factorization, Sweep
 from unmix4d.records.measured import Beam, Geometry, PatternMatrix, Scan, Survey
 from unmix4d.records.runs import RunRecord, RunResult, StageCost
 
@@ -38,6 +38,7 @@ __all__ = [
     "Confidence",
     "CriterionCurve",
     "Decision",
+    "FactoredMatrix",
     "Factorization",
     "FloatArray",
     "Geometry",

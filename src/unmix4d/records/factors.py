@@ -28,7 +28,10 @@ class Factorization:
     solver, start : str
     seed : int
     start_losses : mapping
-        The final objective of every start that was tried.
+        The objective that every start came to, as a share of its value for V' = 0.
+    stability : float
+        How well the starts that fit about equally well agree on the components: their mean cosine after matching,
+        0 to 1; NaN if no two were tried.
     """
 
     components: FloatArray
@@ -43,6 +46,7 @@ class Factorization:
     start: str = ""
     seed: int = 0
     start_losses: Mapping[str, float] = field(default_factory=empty)
+    stability: float = float("nan")
 
     def __post_init__(self) -> None:
         k = self.components.shape[0]
@@ -66,6 +70,57 @@ class Factorization:
     def component_patterns(self) -> FloatArray:
         """Components as images, shape (k, pattern_y, pattern_x); 0 where the pixel is masked."""
         return np.moveaxis(spread(self.components.T, self.pixel_mask, 0), -1, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FactoredMatrix:
+    """A weighted matrix in low-rank form: row and column weights times V is about ``scores @ basis``.
+
+    Factorizations of many k can be fitted to it, and their residuals taken, without reading the data again.
+
+    Attributes
+    ----------
+    scores : (n_probes, r) float32
+        In descending order of what they carry, zero rows for empty probes.
+    basis : (r, n_pixels) float32
+        Orthonormal rows.
+    row, column : (n_probes,), (n_pixels,) float32
+        By which the counts were multiplied.
+    norm2 : float
+        Sum of squares of the weighted matrix itself, exact.
+    density : float
+        Share of its values that are not zero.
+    geometry, probe_mask, pixel_mask
+        As in the PatternMatrix.
+    """
+
+    scores: FloatArray
+    basis: FloatArray
+    row: FloatArray
+    column: FloatArray
+    norm2: float
+    geometry: Geometry
+    probe_mask: BoolArray
+    pixel_mask: BoolArray
+    density: float = 1.0
+
+    def __post_init__(self) -> None:
+        n_probes, n_pixels = int(self.probe_mask.sum()), int(self.pixel_mask.sum())
+        require(self.scores.shape == (n_probes, self.rank), "scores must be (n_probes, r)")
+        require(self.basis.shape == (self.rank, n_pixels), "basis must be (r, n_pixels)")
+
+    @property
+    def rank(self) -> int:
+        """Number of directions kept."""
+        return int(self.basis.shape[0])
+
+    def residual(self, fit: Factorization) -> FloatArray:
+        """Give what a factorization leaves over in the directions of ``basis``: (n_probes, r) float32, weighted.
+
+        Multiplied by ``basis`` it is the residual of every pattern; noise of different probes is independent in it.
+        """
+        weighted = fit.weights * self.row[:, None]
+        return np.asarray(self.scores - weighted @ ((fit.components * self.column) @ self.basis.T))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

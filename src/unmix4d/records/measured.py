@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from unmix4d.records.base import AnyArray, BoolArray, FloatArray, PatternArray, empty, require, spread
+from unmix4d.records.base import AnyArray, BoolArray, FloatArray, IntArray, PatternArray, empty, require, spread
 
 SCAN_NDIM = 4
 
@@ -142,7 +142,8 @@ class PatternMatrix:
     Attributes
     ----------
     read_block : callable
-        ``read_block(i)`` gives block i: (n_probes of the block, n_pixels) float32, non-negative counts.
+        ``read_block(i)`` gives block i: (n_probes of the block, n_pixels), non-negative counts, float32 or an
+        unsigned integer as stored.
     bounds : tuple of int
         Row offsets of the blocks: block i holds rows ``bounds[i]:bounds[i + 1]``.
     probe_mask : (scan_y, scan_x) bool
@@ -153,14 +154,20 @@ class PatternMatrix:
         After cropping and binning.
     steps : tuple of str
         In words, what was done to the patterns.
+    read_rows : callable or None
+        ``read_rows(indices)`` gives single rows, where that is cheaper than reading the blocks that hold them.
+    column_means : (n_pixels,) float64 or None
+        Mean counts of every column, where they are known beforehand.
     """
 
-    read_block: Callable[[int], FloatArray]
+    read_block: Callable[[int], AnyArray]
     bounds: tuple[int, ...]
     probe_mask: BoolArray
     pixel_mask: BoolArray
     geometry: Geometry
     steps: tuple[str, ...] = ()
+    read_rows: Callable[[IntArray], AnyArray] | None = None
+    column_means: FloatArray | None = None
 
     def __post_init__(self) -> None:
         require(self.probe_mask.shape == self.geometry.scan_shape, "probe_mask must have the scan shape")
@@ -186,15 +193,22 @@ class PatternMatrix:
         """Rows of the matrix that block number ``block`` holds."""
         return slice(self.bounds[block], self.bounds[block + 1])
 
-    def blocks(self) -> Iterator[tuple[slice, FloatArray]]:
+    def blocks(self) -> Iterator[tuple[slice, AnyArray]]:
         """Read all blocks in order, each with the rows that it holds."""
         for i in range(self.n_blocks):
             yield self.rows_of(i), self.read_block(i)
 
-    def row(self, index: int) -> FloatArray:
+    def rows(self, indices: IntArray) -> AnyArray:
+        """Read single rows, (len(indices), n_pixels); ``indices`` ascend."""
+        if self.read_rows is not None:
+            return self.read_rows(indices)
+        holders = np.searchsorted(self.bounds, indices, side="right") - 1
+        parts = [self.read_block(int(i))[indices[holders == i] - self.bounds[i]] for i in np.unique(holders)]
+        return np.concatenate(parts) if parts else np.empty((0, self.n_pixels), np.float32)
+
+    def row(self, index: int) -> AnyArray:
         """One row, shape (n_pixels,)."""
-        block = int(np.searchsorted(self.bounds, index, side="right")) - 1
-        return np.asarray(self.read_block(block)[index - self.bounds[block]])
+        return np.asarray(self.rows(np.array([index]))[0])
 
     def to_maps(self, values: AnyArray, fill: float = 0) -> AnyArray:
         """Spread values (n_probes, ...) over the scan: (scan_y, scan_x, ...), ``fill`` elsewhere."""

@@ -120,7 +120,7 @@ def test_blocks_do_not_change_the_answer():
 def test_the_objective_never_rises_in_the_passes_over_the_data():
     data, _, _ = mixture(k=4)
     history = fit(data, ks=(4,), starts=("random",))[4].loss_history
-    assert (np.diff(history) <= 1e-5 * history[0]).all()
+    assert np.diff(history).max() <= 2e-6  # shares of the squared matrix, in single precision
 
 
 def test_components_beyond_the_rank_are_dead_and_last():

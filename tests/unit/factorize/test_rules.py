@@ -59,4 +59,4 @@ def test_hals_reaches_the_non_negative_least_squares_solution():
     for _ in range(300):
         factor = hals(factor, right @ right.T, data @ right.T)
     expected = np.array([nnls(right.T, row)[0] for row in data])
-    np.testing.assert_allclose(factor, expected, atol=1e-8)
+    np.testing.assert_allclose(factor, expected, atol=2e-6)  # single precision

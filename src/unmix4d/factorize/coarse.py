@@ -1,0 +1,102 @@
+"""A smaller matrix to try starts on: neighbouring probes and neighbouring pixels added up.
+
+Sums are divided by the root of their number, which keeps the length of what is constant over them, so that an error
+here means what it means in the matrix itself.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unmix4d.records import BoolArray, FactoredMatrix, FloatArray, Geometry, IntArray
+
+MOST_PIXELS = 2048
+"""Detector pixels that are left, about."""
+
+SIDE = 2
+"""Probes are added up in squares of this side, never larger: small grains must not drown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Groups:
+    """Which members of a mask belong together.
+
+    Attributes
+    ----------
+    of : (n,) int
+        Group of each member.
+    scale : (n_groups,) float32
+        One over the root of the size of each group.
+    mask : (y, x) bool
+        Groups that have members.
+    """
+
+    of: IntArray
+    scale: FloatArray
+    mask: BoolArray
+
+    def gather(self, values: FloatArray) -> FloatArray:
+        """Add up rows (n, r) by group: (n_groups, r) float32."""
+        order = np.argsort(self.of, kind="stable")
+        first = np.concatenate([[0], np.flatnonzero(np.diff(self.of[order])) + 1])
+        return np.asarray(np.add.reduceat(values[order], first, axis=0) * self.scale[:, None], dtype=np.float32)
+
+    def spread(self, values: FloatArray) -> FloatArray:
+        """Give every member of a group the same share: (k, n_groups) to (k, n) float32."""
+        return np.ascontiguousarray((values * self.scale)[:, self.of])
+
+
+def group(mask: BoolArray, side: int) -> Groups:
+    """Group the members of a mask by squares of ``side``."""
+    ny, nx = (-(-size // side) for size in mask.shape)
+    y, x = np.nonzero(mask)
+    square, of, sizes = np.unique((y // side) * nx + x // side, return_inverse=True, return_counts=True)
+    coarse = np.zeros(ny * nx, dtype=bool)
+    coarse[square] = True
+    return Groups(of=of, scale=(1 / np.sqrt(sizes)).astype(np.float32), mask=coarse.reshape(ny, nx))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Coarse:
+    """A matrix made smaller, and how to get back."""
+
+    matrix: FactoredMatrix
+    probes: Groups
+    pixels: Groups
+
+
+def coarsen(factored: FactoredMatrix) -> Coarse:
+    """Add up squares of probes, and of pixels until few are left.
+
+    Parameters
+    ----------
+    factored : FactoredMatrix
+
+    Returns
+    -------
+    Coarse
+    """
+    n_probes, n_pixels = len(factored.scores), factored.basis.shape[1]
+    probes = group(factored.probe_mask, SIDE)
+    pixels = group(factored.pixel_mask, max(1, int(np.ceil(np.sqrt(n_pixels / MOST_PIXELS)))))
+    basis, triangle = np.linalg.qr(pixels.gather(factored.basis.T))
+    scores = probes.gather(factored.scores) @ triangle.T
+    shrunk = scores.shape[0] * basis.shape[0] / (n_probes * n_pixels)
+    outside = factored.norm2 - float(np.einsum("ij,ij->", factored.scores, factored.scores, dtype=np.float64))
+    inside = float(np.einsum("ij,ij->", scores, scores, dtype=np.float64))
+    matrix = replace(
+        factored,
+        scores=np.ascontiguousarray(scores, dtype=np.float32),
+        basis=np.ascontiguousarray(basis.T, dtype=np.float32),
+        row=np.ones(scores.shape[0], dtype=np.float32),
+        column=np.ones(basis.shape[0], dtype=np.float32),
+        norm2=inside + max(0.0, outside) * shrunk,
+        geometry=Geometry(scan_shape=_shape(probes.mask), pattern_shape=_shape(pixels.mask)),
+        probe_mask=probes.mask,
+        pixel_mask=pixels.mask,
+    )
+    return Coarse(matrix=matrix, probes=probes, pixels=pixels)
+
+
+def _shape(mask: BoolArray) -> tuple[int, int]:
+    return mask.shape[0], mask.shape[1]

@@ -1,0 +1,186 @@
+"""The engine: coarse matrices, passes over the data, refinement, kept steps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unmix4d.execute import Serial
+from unmix4d.factorize import refine as refining
+from unmix4d.factorize.alternate import Hals
+from unmix4d.factorize.coarse import coarsen, group
+from unmix4d.factorize.exact import Problem
+from unmix4d.factorize.factored import Candidate, Fitter, Limits
+from unmix4d.factorize.refine import measure
+from unmix4d.factorize.rules import hals
+from unmix4d.factorize.tries import finish, try_starts
+from unmix4d.records import Geometry, PatternMatrix
+
+SCAN, PATTERN = (14, 16), (12, 12)
+
+
+class Kept:
+    """A keeper in memory that may forget what comes after some step, as a killed run does."""
+
+    def __init__(self, until=None):
+        self.steps, self.until, self.loaded = {}, until, []
+
+    def load(self, step):
+        if step in self.steps:
+            self.loaded.append(step)
+        return self.steps.get(step)
+
+    def save(self, step, arrays):
+        if self.until is not None and len(self.steps) >= self.until:
+            raise KeyboardInterrupt
+        self.steps[step] = {name: np.array(value) for name, value in arrays.items()}
+
+
+def data_of(seed=0, k=3, dose=2000):
+    rng = np.random.default_rng(seed)
+    components = rng.random((k, np.prod(PATTERN))) ** 6
+    components /= components.sum(axis=1, keepdims=True)
+    labels = np.arange(np.prod(SCAN)) % SCAN[1] * k // SCAN[1]
+    return rng.poisson(dose * components[labels]).astype(np.uint16)
+
+
+def matrix_of(data, block=40):
+    bounds = (*range(0, len(data), block), len(data))
+    return PatternMatrix(
+        read_block=lambda i: data[bounds[i] : bounds[i + 1]],
+        bounds=bounds,
+        probe_mask=np.ones(SCAN, dtype=bool),
+        pixel_mask=np.ones(PATTERN, dtype=bool),
+        geometry=Geometry(scan_shape=SCAN, pattern_shape=PATTERN),
+    )
+
+
+def fitter(tol=1e-5):
+    return Fitter(rule=hals, limits=Limits(max_iter=200, tol=tol), extrapolate=True)
+
+
+def test_groups_add_up_and_spread_again():
+    mask = np.ones((3, 4), dtype=bool)
+    mask[0, 0] = False
+    groups = group(mask, 2)
+    assert groups.mask.shape == (2, 2)
+    assert len(groups.of) == 11
+    ones = groups.gather(np.ones((11, 1), np.float32))[:, 0]
+    np.testing.assert_allclose(ones, np.sqrt([3, 4, 2, 2]), rtol=1e-6)
+    np.testing.assert_allclose(groups.spread(ones[None]), np.ones((1, 11)), rtol=1e-6)
+
+
+def test_a_coarse_matrix_keeps_what_is_constant_over_its_groups():
+    solver = Hals()
+    factored = solver.factor(matrix_of(data_of()), 4)
+    coarse = coarsen(factored)
+    assert coarse.probes.mask.shape == (7, 8)
+    rows = coarse.probes.gather(factored.scores @ factored.basis)
+    expected = coarse.pixels.gather(rows.T).T
+    np.testing.assert_allclose(coarse.matrix.scores @ coarse.matrix.basis, expected, atol=1e-4)
+    np.testing.assert_allclose(coarse.matrix.basis @ coarse.matrix.basis.T, np.eye(factored.rank), atol=1e-4)
+
+
+def test_the_best_start_of_the_coarse_matrix_is_as_good_as_a_start_on_the_matrix():
+    factored = Hals().factor(matrix_of(data_of()), 4)
+    coarse = coarsen(factored)
+    tried = try_starts(coarse, 3, ("spa", "kmeans"), fitter(), smaller=None, seed=(0,), executor=Serial())
+    found = finish(factored, coarse, tried, fitter())
+    direct = fitter().fit(factored, "spa", np.maximum(factored.scores[[0, 7, 15]] @ factored.basis, 0))
+    assert found.objective <= direct.objective * (1 + 1e-4)
+    assert set(tried.losses) == {"spa", "kmeans"}
+    assert tried.stability > 0.99
+
+
+def problem_of(matrix, factored):
+    return Problem(
+        matrix=matrix,
+        row=factored.row,
+        column=factored.column,
+        norm2=factored.norm2,
+        density=factored.density,
+        rule=hals,
+        penalty=0.0,
+        executor=Serial(),
+    )
+
+
+def test_a_bad_fit_is_refined_on_the_data_and_a_good_one_is_not():
+    data = data_of()
+    matrix = matrix_of(data)
+    factored = Hals().factor(matrix, 4)
+    good = fitter().fit(factored, "spa", np.maximum(factored.scores[[0, 7, 15]] @ factored.basis, 0))
+    bad = replace(good, components=np.abs(good.components + 0.02), weights=good.weights.copy(), history=[1.0])
+    lengths = np.linalg.norm(bad.components, axis=1, keepdims=True)
+    bad.components /= lengths
+    kept = measure(problem_of(matrix, factored), [good], max_passes=20, tol=1e-4)
+    mended = measure(problem_of(matrix, factored), [bad], max_passes=20, tol=1e-4)
+    assert kept.passes == 0
+    assert kept.gain <= refining.BOUND
+    assert mended.passes > 0
+    assert mended.gain > refining.BOUND
+    assert bad.objective == pytest.approx(good.objective, rel=2e-3)
+    assert mended.losses[0] == pytest.approx(kept.losses[0], rel=5e-3)
+
+
+def test_the_density_does_not_change_the_losses():
+    matrix = matrix_of(data_of(dose=20))
+    factored = Hals().factor(matrix, 4)
+    found = fitter().fit(factored, "spa", np.maximum(factored.scores[[0, 7, 15]] @ factored.basis, 0))
+    losses = []
+    for density in (0.01, 0.9):
+        again = Candidate(
+            start="spa", components=found.components, weights=found.weights.copy(), history=list(found.history)
+        )
+        problem = replace(problem_of(matrix, factored), density=density)
+        losses.append(measure(problem, [again], max_passes=0, tol=1e-4).losses[0])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_killed_fit_goes_on_where_it_was_and_gives_the_same_bits():
+    data, ks = data_of(), (2, 3, 4)
+    whole = Hals().fit_many(matrix_of(data), ks, rng=np.random.default_rng(5))
+    full = Kept()
+    Hals(keeper=full).fit_many(matrix_of(data), ks, rng=np.random.default_rng(5))
+    assert len(full.steps) == 2 + 2 * len(ks)
+    for until in range(len(full.steps)):
+        keeper = Kept(until)
+        with pytest.raises(KeyboardInterrupt):
+            Hals(keeper=keeper).fit_many(matrix_of(data), ks, rng=np.random.default_rng(5))
+        keeper.until = None
+        again = Hals(keeper=keeper).fit_many(matrix_of(data), ks, rng=np.random.default_rng(5))
+        assert len(keeper.loaded) == until
+        for k in ks:
+            np.testing.assert_array_equal(again[k].components, whole[k].components)
+            np.testing.assert_array_equal(again[k].weights, whole[k].weights)
+            assert again[k].loss == whole[k].loss
+            assert again[k].loss_history == whole[k].loss_history
+            assert again[k].start_losses == whole[k].start_losses
+
+
+def test_many_sizes_are_fitted_to_one_low_rank_form_without_reading_again():
+    data = data_of()
+    reads = []
+
+    def read(i):
+        reads.append(i)
+        return data
+
+    matrix = replace(matrix_of(data), read_block=read, bounds=(0, len(data)))
+    solver = Hals()
+    factored = solver.factor(matrix, 12)
+    seen = len(reads)
+    fits = solver.fit_factored(factored, (3, 9, 12), rng=np.random.default_rng(0))
+    assert len(reads) == seen
+    assert set(fits) == {3, 9, 12}
+    left = [float((factored.residual(fits[k]) ** 2).sum()) for k in (3, 9, 12)]
+    assert left[0] > left[1] > left[2] * 0.999
+    assert np.isnan(fits[3].loss)
+
+
+def test_the_stored_type_does_not_change_the_answer():
+    data = data_of()
+    one = Hals().fit_many(matrix_of(data), (3,), rng=np.random.default_rng(0))[3]
+    other = Hals().fit_many(matrix_of(data.astype(np.float32)), (3,), rng=np.random.default_rng(0))[3]
+    np.testing.assert_allclose(one.weights, other.weights, rtol=1e-3, atol=1)
+    assert one.loss == pytest.approx(other.loss, rel=1e-5)
