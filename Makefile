@@ -10,14 +10,15 @@ CANDIDATES := $(if $(PYTHON),"$(PYTHON)",python3 python3.14 python3.13 python3.1
 FIND_PYTHON := for p in $(CANDIDATES); do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: help demo test check format lint types layers bench lock clean
+.PHONY: help demo test check format lint types layers bench bench-large lock clean
 
 help:
 	@echo "make demo    run the whole analysis on the built-in phantom and say where the report is"
 	@echo "             make demo SCAN=path [OUT=folder] [ARGS='--scan-shape 95,165 ...'] runs it on a file"
 	@echo "make test    run the tests"
 	@echo "make check   format, lint, types, layers and tests: what a change must pass"
-	@echo "make bench   run the benchmarks"
+	@echo "make bench   compare speed, memory and losses with other programs: half an hour"
+	@echo "             make bench-large runs the long ones, on scans up to 26 GB"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 	@echo "make clean   remove the environment, caches and the demo's folder"
 
@@ -54,9 +55,13 @@ types: $(STAMP)
 layers: $(STAMP)
 	$(BIN)/lint-imports
 
+# Both keep what they have measured in .benchmarks and go on where they were stopped; the tables in
+# docs/performance.md are written at the end. ARGS="phantom-64 ours" runs some cells, ARGS=--list names them.
 bench: $(STAMP)
-	@$(BIN)/python -m pytest -q tests/benchmarks -o addopts="--strict-markers --import-mode=importlib -p no:cacheprovider" \
-		--benchmark-only --benchmark-columns=min,median,stddev,rounds $(ARGS)
+	@$(BIN)/python -m benchmarks.run --minutes 30 $(ARGS)
+
+bench-large: $(STAMP)
+	@$(BIN)/python -m benchmarks.run --large $(ARGS)
 
 lock: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

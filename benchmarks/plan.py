@@ -14,6 +14,7 @@ from benchmarks import measure, methods, scans
 SWEEP = tuple(range(2, 21))
 TIMED = (4, 12, 20)  # the k at which a program that fits one k at a time is timed
 OTHERS = ("sklearn_cd", "sklearn_minibatch", "dense_hals", "hyperspy_eager")
+SIDE_BY_SIDE = ("phantom-64", "phantom-128", scans.AG_TWINS)
 TRUE_K = {"tiny": 7, "phantom-64": 7, "phantom-128": 7, scans.AG_TWINS: 6}
 
 
@@ -76,10 +77,10 @@ def processor() -> str:
 def bench() -> list[Cell]:
     """Give the cells of ``make bench``: half an hour on two cores."""
     return [
-        *_interleaved("phantom-64", n_ours=5, n_others=3),
-        *_interleaved("phantom-128", n_ours=3, n_others=1),
-        *_interleaved(scans.AG_TWINS, n_ours=3, n_others=1),
-        *(Cell(method="pipeline", scan=scan) for scan in ("phantom-64", "phantom-128", scans.AG_TWINS)),
+        *_interleaved("phantom-64", OTHERS, n_ours=5, n_others=3),
+        *_interleaved("phantom-128", OTHERS[:1], n_ours=3, n_others=1),
+        *_interleaved(scans.AG_TWINS, OTHERS[:1], n_ours=3, n_others=1),
+        *(Cell(method="pipeline", scan=scan) for scan in SIDE_BY_SIDE),
         Cell(method="hyperspy_lazy", scan="phantom-64", ks=(4,)),
         Cell(method="sklearn_cd", scan="phantom-64", ks=SWEEP),
     ]
@@ -87,24 +88,20 @@ def bench() -> list[Cell]:
 
 def bench_large() -> list[Cell]:
     """Give the cells of ``make bench-large``: hours."""
-    return [*_large_ours(), *_large_others(), *_huge()]
+    return [*_large_ours(), *_huge(), *_large_others()]
 
 
-def _interleaved(scan: str, *, n_ours: int, n_others: int) -> Iterator[Cell]:
+def _interleaved(scan: str, others: Sequence[str], *, n_ours: int, n_others: int) -> Iterator[Cell]:
     """One repeat of everything after the other, so that a slow minute of the machine spoils none of them alone."""
-    true_k = TRUE_K[scan]
     for repeat in range(max(n_ours, n_others)):
         first = repeat == 0
         if repeat < n_ours:
             yield Cell(method="one_pass", scan=scan, repeat=repeat)
             yield Cell(method="ours", scan=scan, ks=SWEEP, repeat=repeat, measure=first)
         if repeat < n_others:
-            for k in TIMED:
-                for method in OTHERS:
+            for k in (*TIMED, TRUE_K[scan]) if first else TIMED:
+                for method in others:
                     yield Cell(method=method, scan=scan, ks=(k,), repeat=repeat, measure=first)
-        if first:
-            for method in OTHERS:
-                yield Cell(method=method, scan=scan, ks=(true_k,))
 
 
 def _large_ours() -> Iterator[Cell]:
@@ -119,9 +116,13 @@ def _large_ours() -> Iterator[Cell]:
 
 
 def _large_others() -> Iterator[Cell]:
-    """What is too slow for ``make bench``: the loss of scikit-learn at every k, and HyperSpy's lazy path."""
+    """What is too slow for ``make bench``: other programs than scikit-learn, and its losses at every k."""
+    for scan in SIDE_BY_SIDE[1:]:
+        for k in (*TIMED, TRUE_K[scan]):
+            for method in OTHERS[1:]:
+                yield Cell(method=method, scan=scan, ks=(k,))
     yield Cell(method="hyperspy_lazy", scan="phantom-128", ks=(4,))
-    for scan in ("phantom-128", scans.AG_TWINS):
+    for scan in SIDE_BY_SIDE[1:]:
         for k in SWEEP:
             if k not in (*TIMED, TRUE_K[scan]):
                 yield Cell(method="sklearn_cd", scan=scan, ks=(k,))

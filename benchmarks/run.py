@@ -75,7 +75,8 @@ def _cannot(cell: Cell) -> str | None:
     spec = scans.PHANTOMS.get(cell.scan)
     if spec is not None and not scans.files(cell.scan).exist:
         needed = scans.n_bytes(spec) + SPARE_BYTES
-        free = shutil.disk_usage(scans.ROOT).free
+        scans.CACHE.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(scans.CACHE).free
         if free < needed:
             return f"needs {needed / 1e9:.0f} GB of disk, and {free / 1e9:.0f} GB are free"
     return None

@@ -15,7 +15,7 @@ from unmix4d import api
 from unmix4d.read.phantom import PhantomSpec, make_phantom
 
 ROOT = Path(__file__).resolve().parents[1]
-CACHE = ROOT / ".benchmarks"
+CACHE = Path(os.environ.get("UNMIX4D_BENCHMARKS", ROOT / ".benchmarks"))
 BLOCK_VALUES = 2**22  # patterns are drawn in blocks of about this many pixels
 AG_CLASSES = 5  # of the labels of ag_twins, the next one is the outside
 
