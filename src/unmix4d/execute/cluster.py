@@ -17,7 +17,7 @@ WORKER_WAIT_S = 60.0
 TASKS_PER_THREAD = 2
 RETRIES = 2  # of a block that fails with anything but a sentence of ours: a file system may hiccup
 MAX_LOSSES = 3
-PAUSE_S = 0.5
+PAUSE_S = 1.0
 OUT_OF_MEMORY = "most often that is memory: use fewer workers on each machine, or --bin"
 
 
@@ -103,7 +103,8 @@ class _Refusal:
 class _SharedLimit:
     """One BLAS thread as long as any block of this process runs.
 
-    The limit of threadpoolctl alone ends with the first of several blocks that run side by side.
+    The limit of threadpoolctl alone ends with the first of several blocks that run side by side. Only the thread
+    that set it can lift it; if another comes out last, one thread it stays.
     """
 
     def __init__(self) -> None:
@@ -207,6 +208,8 @@ class _Errand:
             except self.distributed.CancelledError as error:
                 if getattr(error, "reason", "") == "scheduler-connection-lost" or self.client.status != "running":
                     raise
+            self.client.wait_for_workers(1, timeout=WORKER_WAIT_S)
+            time.sleep(PAUSE_S)  # what guards a new worker must be ready before a block may take it down
             self._send()
             for task in self.waiting:
                 if task.future.cancelled():

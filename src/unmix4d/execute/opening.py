@@ -74,14 +74,17 @@ def _distributed() -> Any:  # noqa: ANN401 - a module that may be missing
 
 
 def _connect(address: str) -> Any:  # noqa: ANN401 - a distributed.Client
-    distributed = _distributed()
+    kind = _distributed().Client
+    client = kind.__new__(kind)  # one that fails to start must be closed too, or it holds up the end of the program
     try:
-        return distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+        client.__init__(address, timeout=CONNECT_S, set_as_default=False)
     except Exception as error:
+        client.close(timeout=1)
         raise UsageError(
             f"no dask scheduler answers at {address} ({type(error).__name__}): start one with dask scheduler, "
             "and give the address that it prints"
         ) from error
+    return client
 
 
 def _require_same_version(client: Any, address: str) -> None:  # noqa: ANN401 - a distributed.Client
@@ -103,6 +106,7 @@ def _start_workers(n_workers: int) -> Iterator[Any]:
     distributed = _distributed()
     with ExitStack() as opened:
         scratch = opened.enter_context(tempfile.TemporaryDirectory(prefix="unmix4d-", ignore_cleanup_errors=True))
+        opened.enter_context(importlib.import_module("dask").config.set({"temporary-directory": scratch}))
         try:
             with _interrupts_deferred():
                 cluster = opened.enter_context(
@@ -112,8 +116,10 @@ def _start_workers(n_workers: int) -> Iterator[Any]:
                         processes=True,
                         host="127.0.0.1",
                         dashboard_address=None,
+                        # each opens a web server all the same: not to the network, nor on a port that is taken
+                        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                        worker_dashboard_address="127.0.0.1:0",
                         memory_limit=0,  # it would count the pages of a mapped file
-                        local_directory=scratch,
                         silence_logs=logging.CRITICAL,
                     )
                 )
