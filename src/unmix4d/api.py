@@ -258,7 +258,7 @@ def check_output(folder: str | Path, *, overwrite: bool = False) -> None:
 def plan(source: Any, settings: Settings | None = None) -> dict[str, Any]:  # noqa: ANN401 - as unmix
     """Tell what a run would take, without running it: blocks, bytes and passes over the data."""
     chosen = settings or Settings()
-    return make_plan(open_scan(source, chosen), chosen).as_dict()
+    return make_plan(open_scan(source, chosen), chosen, timed=True).as_dict()
 
 
 def describe(scan: Scan) -> dict[str, object]:

@@ -1,6 +1,7 @@
-"""How much memory a run takes, decided before anything is read."""
+"""What a run takes, decided before anything is read: memory, blocks, passes and about how long."""
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,39 +11,56 @@ import numpy as np
 
 from unmix4d.config import Settings
 from unmix4d.errors import ResourceError
+from unmix4d.execute import one_blas_thread
 from unmix4d.prepare.chain import BLOCK_BYTES
 from unmix4d.records import Scan
 
 SHARE_OF_FREE = 0.6
-BASE_BYTES = 250 * 2**20
+BASE_BYTES = 450 * 2**20
+"""The program with its libraries, drawing included."""
+
+FLOAT = np.dtype(np.float32).itemsize
 SMALLEST_BLOCK = 2**20
-COPIES_PER_BLOCK = 4
-SKETCH_COLUMNS = 100
-PASSES = 8
+LEAST_ROWS = 256
+TILE_BYTES = 2**24
+SAMPLE_ROWS = 1024
+SAMPLE_BYTES = 2**30
+RANK, EXTRA_RANK, OVERSAMPLING = 64, 24, 16
+PASSES = 4
+KEPT_K = 9
+
+SAMPLED_SECONDS = 0.2
+WRITE_SECONDS = 8.0
+SECONDS_PER_VALUE = 1.2e-9
+STARTS_STEPS, FINISH_STEPS = 45, 35
+SLOWER_THAN_PRODUCTS = 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Memory and blocks of one run, in bytes.
+    """Memory, blocks and time of one run.
 
     Attributes
     ----------
     budget : int
-        What the run may take.
+        What the run may take, bytes.
     needed : int
-        What it takes besides cached patterns.
+        What it takes besides cached patterns, bytes.
     cache : int
-        What may be used to keep patterns between passes; they are kept only if all of them fit.
+        What may be used to keep patterns between passes, bytes; they are kept only if all of them fit and reading
+        them again would cost more.
     matrix : int
-        All patterns as float32.
+        All patterns as they are worked on, bytes.
     block : int
-        One block of patterns as float32.
+        One block of patterns as stored, bytes.
     n_blocks : int
     n_threads : int
     cached : bool
-        Whether the patterns are kept, or read again in every pass.
+        Whether the patterns would fit into the cache.
     passes : int
-        How often the data is looked at, about.
+        How often the data is looked at, if no fit has to be refined.
+    seconds : float or None
+        About how long the run takes, from the speed of this machine; None if it was not asked for.
     """
 
     budget: int
@@ -53,20 +71,59 @@ class Plan:
     n_blocks: int
     n_threads: int
     cached: bool
-    passes: int
+    passes: int = PASSES
+    seconds: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Give the plan as a plain mapping."""
         return asdict(self)
 
 
-def make_plan(scan: Scan, settings: Settings) -> Plan:
-    """Plan the memory of a run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sizes:
+    """Numbers that a run's memory and time follow from."""
+
+    n_probes: int
+    n_pixels: int
+    stored_pattern: int
+    item: int
+    rank: int
+    n_components: int
+    n_kept: int
+    n_starts: int
+
+    @property
+    def factors(self) -> int:
+        """Bytes of what is held at once when the most is held: every k before and after it is brought to counts."""
+        sides = self.n_probes + self.n_pixels
+        low_rank = self.rank * (2 * self.n_probes * FLOAT + self.n_pixels * (3 * FLOAT + 8))
+        every_k = self.n_components * FLOAT * (2 * sides + 2 * self.n_pixels)
+        kept = self.n_kept * FLOAT * 2 * sides
+        return low_rank + max(every_k, kept + self.n_components * FLOAT * sides)
+
+    @property
+    def sample(self) -> int:
+        """Bytes of the rows that are looked at first."""
+        rows = min(self.n_probes, SAMPLE_ROWS, max(2, SAMPLE_BYTES // (self.n_pixels * FLOAT)))
+        return rows * self.n_pixels * self.item + TILE_BYTES
+
+    def worker(self, block: int) -> int:
+        """Bytes of one block while it is worked on: as stored, masked or filtered, a tile of it, and its sums."""
+        copies = 2 if self.item < FLOAT else 2 + 3 * FLOAT // self.item
+        rows = max(1, block // self.stored_pattern)
+        sums = max(self.rank, 3 * 20) * self.n_pixels * FLOAT
+        return copies * block + 2 * TILE_BYTES + sums + 4 * rows * self.n_components * FLOAT
+
+
+def make_plan(scan: Scan, settings: Settings, *, timed: bool = False) -> Plan:
+    """Plan a run.
 
     Parameters
     ----------
     scan : Scan
     settings : Settings
+    timed : bool
+        Whether to look how fast this machine reads and computes, which takes some tenths of a second.
 
     Returns
     -------
@@ -79,23 +136,17 @@ def make_plan(scan: Scan, settings: Settings) -> Plan:
     """
     threads = settings.threads or available_threads()
     budget = settings.memory or int(SHARE_OF_FREE * free_memory())
-    n_probes, pattern_bytes = _size(scan, settings)
-    item = np.dtype(np.float32).itemsize
-    k_max = max(settings.k_max, 0 if settings.k == "auto" else settings.k)
-    n_columns = sum(range(settings.k_min, k_max + 1)) * (len(settings.starts) + 2) + 2 * SKETCH_COLUMNS
-    factors = n_columns * (n_probes * item + pattern_bytes)
-    workers = COPIES_PER_BLOCK * (threads + 1)
-    smallest = BASE_BYTES + factors + workers * max(SMALLEST_BLOCK, pattern_bytes)
+    sizes = _sizes(scan, settings)
+    held = BASE_BYTES + sizes.factors + sizes.sample
+    smallest = held + (threads + 1) * sizes.worker(max(SMALLEST_BLOCK, sizes.stored_pattern))
     if smallest > budget:
         raise ResourceError(
-            f"this run needs at least {smallest / 2**20:.0f} MiB and may use {budget / 2**20:.0f} MiB; "
-            "raise --memory, lower --k-max, or reduce the data with --bin or --crop"
+            f"this run needs at least {-(-smallest // 2**20)} MiB and may use {budget / 2**20:.0f} MiB; "
+            "raise --memory, lower --k-max or --threads, or reduce the data with --bin or --crop"
         )
-    block = int(
-        min(BLOCK_BYTES, max(SMALLEST_BLOCK, pattern_bytes, (budget - BASE_BYTES - factors) // (2 * workers)))
-    )
-    needed = BASE_BYTES + factors + workers * block
-    matrix = n_probes * pattern_bytes
+    block = _largest_block(sizes, threads, budget - held)
+    needed = held + (threads + 1) * sizes.worker(block)
+    matrix = sizes.n_probes * sizes.n_pixels * sizes.item
     cache = max(0, budget - needed)
     return Plan(
         budget=budget,
@@ -103,18 +154,75 @@ def make_plan(scan: Scan, settings: Settings) -> Plan:
         cache=cache,
         matrix=matrix,
         block=block,
-        n_blocks=-(-matrix // block),
+        n_blocks=-(-sizes.n_probes * sizes.stored_pattern // block),
         n_threads=threads,
         cached=matrix <= cache,
-        passes=PASSES,
+        seconds=_seconds(scan, sizes, threads) if timed else None,
     )
 
 
-def _size(scan: Scan, settings: Settings) -> tuple[int, int]:
-    """Give the number of probes after cropping, and the bytes of one binned pattern as float32."""
+def _sizes(scan: Scan, settings: Settings) -> _Sizes:
     top, bottom, left, right = settings.crop or (0, scan.geometry.scan_shape[0], 0, scan.geometry.scan_shape[1])
     py, px = (side // settings.bin for side in scan.geometry.pattern_shape)
-    return (bottom - top) * (right - left), py * px * np.dtype(np.float32).itemsize
+    plain = settings.filter == "raw" and settings.bin == 1 and scan.patterns.dtype.kind == "u"
+    k_max = max(settings.k_max, 0 if settings.k == "auto" else settings.k)
+    return _Sizes(
+        n_probes=(bottom - top) * (right - left),
+        n_pixels=py * px,
+        stored_pattern=scan.geometry.n_pixels * scan.patterns.dtype.itemsize,
+        item=scan.patterns.dtype.itemsize if plain else FLOAT,
+        rank=max(RANK, k_max + EXTRA_RANK) + OVERSAMPLING,
+        n_components=sum(range(settings.k_min, k_max + 1)),
+        n_kept=sum(range(max(settings.k_min, k_max - KEPT_K), k_max + 1)),
+        n_starts=len(settings.starts),
+    )
+
+
+def _largest_block(sizes: _Sizes, threads: int, room: int) -> int:
+    """Give a block of the usual size, at least some hundred patterns, if there is room for it; else a smaller one.
+
+    The usual size does not depend on the number of threads, so that sums are taken in the same parts.
+    """
+    block = max(BLOCK_BYTES, LEAST_ROWS * sizes.stored_pattern)
+    while block > max(SMALLEST_BLOCK, sizes.stored_pattern) and (threads + 1) * sizes.worker(block) > room:
+        block //= 2
+    return max(block, SMALLEST_BLOCK, sizes.stored_pattern)
+
+
+def _seconds(scan: Scan, sizes: _Sizes, threads: int) -> float:
+    """Estimate the time of a run from how fast a sample of the scan is read and a product is taken here."""
+    read = _reading_rate(scan)
+    rate = _product_rate()
+    values = sizes.n_probes * sizes.n_pixels
+    stored = sizes.n_probes * sizes.stored_pattern
+    per_value = 4 * sizes.rank + 2 * sizes.n_components * (1 + SLOWER_THAN_PRODUCTS)
+    streaming = PASSES * values * SECONDS_PER_VALUE + values * per_value / rate
+    sides = sizes.n_probes + sizes.n_pixels
+    small = sizes.n_probes / 4 + min(sizes.n_pixels, 2048)
+    per_step = 4 * sizes.rank * sizes.n_components * SLOWER_THAN_PRODUCTS / rate
+    fits = per_step * (sizes.n_starts * STARTS_STEPS * small + FINISH_STEPS * sides)
+    return PASSES * stored / read / threads + (streaming + fits) / threads + WRITE_SECONDS
+
+
+def _reading_rate(scan: Scan) -> float:
+    """Bytes a second, from scan lines spread over the scan."""
+    begun, n_bytes = time.perf_counter(), 0
+    for y in np.linspace(0, scan.geometry.scan_shape[0] - 1, 64).astype(int):
+        n_bytes += np.array(scan.patterns[int(y) : int(y) + 1]).nbytes
+        if time.perf_counter() - begun > SAMPLED_SECONDS:
+            break
+    return n_bytes / max(time.perf_counter() - begun, 1e-6)
+
+
+def _product_rate() -> float:
+    """Operations a second of a matrix product on one core."""
+    a, b = np.ones((512, 2048), dtype=np.float32), np.ones((2048, 80), dtype=np.float32)
+    with one_blas_thread():
+        a @ b
+        begun = time.perf_counter()
+        for _ in range(5):
+            a @ b
+    return 5 * 2 * a.size * b.shape[1] / (time.perf_counter() - begun)
 
 
 def available_threads() -> int:

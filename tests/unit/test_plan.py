@@ -21,21 +21,21 @@ def scan_of(scan_shape, pattern_shape):
 def test_a_small_scan_is_kept_in_memory():
     plan = make_plan(scan_of((50, 50), (64, 64)), Settings(memory=4 * GIB, threads=2))
     assert plan.cached
-    assert plan.matrix == 2500 * 4096 * 4
+    assert plan.matrix == 2500 * 4096  # as stored
     assert plan.needed + plan.cache <= plan.budget
 
 
 def test_a_large_scan_is_read_again_in_every_pass():
-    plan = make_plan(scan_of((256, 256), (256, 256)), Settings(memory=3 * GIB, threads=2))
+    plan = make_plan(scan_of((256, 256), (256, 256)), Settings(memory=4 * GIB, threads=2))
     assert not plan.cached
     assert plan.needed <= plan.budget
-    assert plan.n_blocks == -(-plan.matrix // plan.block)
+    assert plan.n_blocks == -(-256 * 256 * 256 * 256 // plan.block)
 
 
 def test_too_little_memory_is_refused_with_the_number_that_is_needed():
     scan = scan_of((256, 256), (256, 256))
     with pytest.raises(ResourceError, match="raise --memory") as refusal:
-        make_plan(scan, Settings(memory=300 * 2**20))
+        make_plan(scan, Settings(memory=500 * 2**20))
     needed = int(re.search(r"at least (\d+) MiB", str(refusal.value)).group(1))
     assert make_plan(scan, Settings(memory=(needed + 1) * 2**20)).needed <= (needed + 1) * 2**20
 
@@ -44,8 +44,33 @@ def test_crop_and_bin_make_the_plan_smaller():
     scan = scan_of((100, 100), (128, 128))
     whole = make_plan(scan, Settings(memory=8 * GIB))
     part = make_plan(scan, Settings(memory=8 * GIB, crop=(0, 50, 0, 50), bin=2))
-    assert part.matrix * 16 == whole.matrix
-    assert part.needed < whole.needed
+    assert part.matrix * 4 == whole.matrix  # binned counts are float32, stored ones bytes
+    cropped = make_plan(scan, Settings(memory=8 * GIB, crop=(0, 50, 0, 50)))
+    assert cropped.needed < whole.needed
+
+
+def test_the_number_of_threads_does_not_change_the_blocks():
+    scan = scan_of((256, 256), (256, 256))
+    blocks = {make_plan(scan, Settings(memory=8 * GIB, threads=n)).block for n in (1, 2, 4)}
+    assert len(blocks) == 1
+
+
+def test_blocks_shrink_before_a_run_is_refused():
+    scan = scan_of((256, 256), (256, 256))
+    usual = make_plan(scan, Settings(memory=8 * GIB, threads=8))
+    with pytest.raises(ResourceError) as refusal:
+        make_plan(scan, Settings(memory=500 * 2**20, threads=8))
+    least = int(re.search(r"at least (\d+) MiB", str(refusal.value)).group(1)) * 2**20
+    tight = make_plan(scan, Settings(memory=(least + usual.needed) // 2, threads=8))
+    assert tight.block < usual.block
+    assert tight.needed <= tight.budget
+
+
+def test_the_time_is_estimated_from_this_machine_and_grows_with_the_scan():
+    small = make_plan(scan_of((64, 64), (64, 64)), Settings(memory=8 * GIB, threads=1), timed=True)
+    large = make_plan(scan_of((512, 512), (128, 128)), Settings(memory=8 * GIB, threads=1), timed=True)
+    assert 0 < small.seconds < large.seconds
+    assert make_plan(scan_of((64, 64), (64, 64)), Settings(memory=8 * GIB)).seconds is None
 
 
 def test_what_the_machine_offers_is_positive():

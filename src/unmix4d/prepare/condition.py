@@ -1,7 +1,8 @@
 """From stored values to non-negative counts: crop, bin, NaN and negative values (method 1.1)."""
 
+import mmap
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -58,10 +59,27 @@ class Window:
         top, left = self.y.start + rows.start, self.x.start + columns.start
         lines = slice(top, top + rows.stop - rows.start)
         try:
-            return np.asarray(scan.patterns[lines, left : left + columns.stop - columns.start])
+            return _released(np.asarray(scan.patterns[lines, left : left + columns.stop - columns.start]))
         except OSError as error:
             where = f"{scan.metadata.get('path', 'the scan')}: scan lines {lines.start} to {lines.stop - 1}"
             raise InputError(f"{where} cannot be read, the file is damaged there: {error}") from error
+
+
+def _released(stored: AnyArray) -> AnyArray:
+    """Copy what lies in a mapped file and let go of its pages, which would count as memory of this process."""
+    part: Any = stored
+    while part is not None and not isinstance(part, np.memmap):
+        part = getattr(part, "base", None)
+    if part is None or part.mode != "r" or not hasattr(mmap.mmap, "madvise"):
+        return stored
+    copy = np.array(stored, subok=False)
+    mapped: Any = part
+    while not isinstance(mapped, mmap.mmap):
+        mapped = mapped.base
+        if mapped is None:
+            return copy
+    mapped.madvise(mmap.MADV_DONTNEED)
+    return copy
 
 
 def bin_pixels(patterns: AnyArray, side: int) -> AnyArray:

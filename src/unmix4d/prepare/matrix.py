@@ -104,7 +104,7 @@ def make_matrix(
     pixel_mask : (pattern_y, pattern_x) bool
         True for pixels that become columns.
     cache_bytes : int
-        Memory that blocks may keep between passes; the whole matrix is kept if it fits, nothing otherwise.
+        Memory that blocks may keep between passes; the whole matrix is kept if it fits and is not at hand anyway.
     steps : tuple of str
         In words, what was done before.
     column_means : (n_pixels,) float64, optional
@@ -128,7 +128,8 @@ def make_matrix(
     reader = _Reader(source=source, tiles=used, filter=filter, probe_mask=probe_mask, pixel_mask=pixel_mask)
     plain = source.is_plain and isinstance(filter, Raw)
     item = source.scan.patterns.dtype.itemsize if plain else np.dtype(np.float32).itemsize
-    fits = n_probes * n_pixels * item <= cache_bytes
+    worth_it = not (plain and source.is_at_hand)
+    fits = worth_it and n_probes * n_pixels * item <= cache_bytes
     return PatternMatrix(
         read_block=_Cache(read=reader) if fits else reader,
         bounds=tuple(int(bound) for bound in bounds),

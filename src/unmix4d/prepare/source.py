@@ -29,6 +29,11 @@ class Source:
         unsigned = bool(np.issubdtype(self.scan.patterns.dtype, np.unsignedinteger))
         return unsigned and window.bin == 1 and not window.offset
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether reading again costs nothing to speak of: an array in memory, or a mapped file."""
+        return self.is_plain and isinstance(self.scan.patterns, np.ndarray)
+
     def read_counts(self, tile: Tile) -> AnyArray:
         """Read the counts of a tile, as they are stored where that is plain."""
         if self.is_plain:

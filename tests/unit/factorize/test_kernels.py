@@ -1,5 +1,7 @@
 """Compiled loops against the same in NumPy."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -64,8 +66,7 @@ def test_dense_and_sparse_losses_are_sums_of_absolute_differences(rng, dtype, n,
     patterns = (rng.poisson(0.3, (n, n_pixels)) * rng.integers(1, 9, (n, n_pixels))).astype(dtype)
     weights, components = some(rng, n, bounds[-1]), some(rng, bounds[-1], n_pixels)
     expected = [
-        np.abs(patterns - weights[:, a:b].astype(float) @ components[a:b]).sum()
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+        np.abs(patterns - weights[:, a:b].astype(float) @ components[a:b]).sum() for a, b in pairwise(bounds)
     ]
     dense = absolute_errors(patterns, weights, components, bounds)
     sparse = sparse_errors(
