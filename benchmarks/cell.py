@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _measured(scan: Files, fits: dict[int, Factors]) -> dict[str, Any]:
+def _measured(scan: Files, fits: Mapping[int, Factors]) -> dict[str, Any]:
     prepared, matrix = open_matrix(scan.patterns)
     truth = scan.labels()
     return {

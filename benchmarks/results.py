@@ -116,13 +116,13 @@ def agreement(method: str, scan: str, k: int) -> float | None:
 
 def peak(method: str, scan: str, kind: str = "peak", **options: object) -> float | None:
     """Largest memory of all repeats and k, in bytes."""
-    found = [result[kind] for result in of(method, scan, **options)]
+    found = [result[kind] for result in of(method, scan, ks=None, **options)]
     return max(found) if found else None
 
 
 def fact(method: str, scan: str, name: str, **options: object) -> Any:  # noqa: ANN401 - JSON
     """Give what a method said about itself, or None."""
-    for result in of(method, scan, **options):
+    for result in of(method, scan, ks=None, **options):
         if name in result["facts"]:
             return result["facts"][name]
     return None

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ CACHE = Path(os.environ.get("UNMIX4D_BENCHMARKS", ROOT / ".benchmarks"))
 BLOCK_VALUES = 2**22  # patterns are drawn in blocks of about this many pixels
 AG_CLASSES = 5  # of the labels of ag_twins, the next one is the outside
 
-Array = NDArray[np.generic]
+Array = NDArray[np.integer]
 Floats = NDArray[np.float64]
 
 
@@ -38,9 +38,7 @@ def middle(scan_side: int, pattern_side: int, counts: float) -> PhantomSpec:
 
 def _huge() -> PhantomSpec:
     """Give 100,000 patterns of 512 x 512: 26 GB."""
-    shapes = {"scan_shape": (250, 400), "pattern_shape": (512, 512)}
-    kept = {"n_crystals": 6, "beam_fraction": 0.4, "background_fraction": 0.2, "bending": 0.3}
-    return PhantomSpec(**shapes, **kept, counts_per_pattern=8000.0, dtype="uint8")
+    return replace(middle(250, 512, 8000.0), scan_shape=(250, 400), dtype="uint8")
 
 
 PHANTOMS: dict[str, PhantomSpec] = {

@@ -22,10 +22,11 @@ def write() -> None:
     """Put every table between its markers."""
     text = PAGE.read_text(encoding="utf-8")
     for name, make in TABLES.items():
-        pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        pattern = re.compile(rf"<!-- table: {name} -->\n.*?<!-- end -->", re.DOTALL)
         if not pattern.search(text):
             raise ValueError(f"{PAGE} has no markers for the table {name}")
-        text = pattern.sub(lambda found, make=make: f"{found[1]}{make()}\n{found[2]}", text)
+        filled = f"<!-- table: {name} -->\n{make()}\n<!-- end -->"
+        text = pattern.sub(filled.replace("\\", r"\\"), text)
     part = PAGE.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     part.replace(PAGE)

@@ -23,13 +23,15 @@ def run(path: Path, _ks: Sequence[int], clock: Clock, options: Mapping[str, obje
     folder = Path(tempfile.mkdtemp(prefix="unmix4d-bench-"))
     program = Path(sys.executable).with_name("unmix4d")
     threads, memory = str(options.get("threads", 2)), str(options.get("memory", MEMORY))
-    command = [program, "run", path, "-o", folder / "out", "--memory", memory, "--threads", threads]
+    command = [str(program), "run", str(path), "-o", str(folder / "out"), "--memory", memory, "--threads", threads]
     start = time.perf_counter()
     child = subprocess.Popen(command, env={name: v for name, v in os.environ.items() if "_NUM_THREADS" not in name})
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     clock.parts["run"] = {"wall": time.perf_counter() - start, "cpu": usage.ru_utime + usage.ru_stime}
-    clock.facts["exit code"] = child.returncode
+    if child.returncode:
+        shutil.rmtree(folder)
+        raise RuntimeError(f"unmix4d run ended with exit code {child.returncode}")
     clock.facts["child peak"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     provenance = folder / "out" / "provenance.json"
     if provenance.exists():
