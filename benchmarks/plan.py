@@ -15,6 +15,7 @@ SWEEP = tuple(range(2, 21))
 TIMED = (4, 12, 20)  # the k at which a program that fits one k at a time is timed
 OTHERS = ("sklearn_cd", "sklearn_minibatch", "dense_hals", "hyperspy_eager")
 SIDE_BY_SIDE = ("phantom-64", "phantom-128", scans.AG_TWINS)
+# One component for each crystal, and one more for what beam and background have in common.
 TRUE_K = {"tiny": 7, "phantom-64": 7, "phantom-128": 7, scans.AG_TWINS: 6}
 
 

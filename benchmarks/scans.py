@@ -73,7 +73,7 @@ class Files:
         return self.patterns.exists() and self.truth.exists()
 
     def facts(self) -> dict[str, float | str]:
-        """Give shape, share of values that are not zero, mean counts, and k for the labels."""
+        """Give shape, share of values that are not zero and mean counts."""
         with np.load(self.truth) as stored:
             facts: dict[str, float | str] = json.loads(str(stored["facts"]))
         return facts
@@ -119,8 +119,7 @@ def make(name: str) -> Files:
         labels, facts = _store_ag_twins(part)
     else:
         phantom = make_phantom(PHANTOMS[name], draw=partial(draw_to_file, part))
-        # Each crystal is one component; beam and background share one more.
-        labels, facts = phantom.labels, {"k": PHANTOMS[name].n_crystals + 1, "spec": repr(PHANTOMS[name])}
+        labels, facts = phantom.labels, {"spec": repr(PHANTOMS[name])}
     facts |= _look(part)
     with wanted.truth.open("wb") as stream:
         np.savez(stream, labels=labels, facts=json.dumps(facts))
@@ -172,7 +171,7 @@ def _store_ag_twins(path: Path) -> tuple[Array, dict[str, float | str]]:
         np.lib.format.write_array(stream, np.asarray(scan.patterns[:]))
     with np.load(data_folder() / "ag_twins" / "truth.npz") as truth:
         labels = truth["label"].astype(np.int16)
-    return np.where(labels < AG_CLASSES, labels, -1), {"k": AG_CLASSES + 1, "spec": "ag_twins"}
+    return np.where(labels < AG_CLASSES, labels, -1), {"spec": "ag_twins"}
 
 
 def _look(path: Path) -> dict[str, float | str]:
