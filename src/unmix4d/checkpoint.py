@@ -55,10 +55,11 @@ class Checkpoint:
         path = self._path(step)
         try:
             with zipfile.ZipFile(path) as archive:
-                if archive.testzip() is not None:  # a bad sum of check would else show only after reading
+                names = json.loads(archive.comment)
+                if archive.testzip() is not None:  # bad values would else show only after reading them
                     return None
             with np.load(path, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
+                return {name: arrays[name] for name in names} if arrays.files == names else None
         except DAMAGE:
             return None
 
@@ -75,6 +76,7 @@ class Checkpoint:
             part.open("wb") as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
         ):
+            archive.comment = json.dumps(list(arrays)).encode()  # a damaged table of contents may lose some
             for name, array in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
@@ -84,7 +86,8 @@ class Checkpoint:
         return tuple(sorted(unquote(path.stem) for path in self.folder.glob(f"[!.]*{STEP_SUFFIX}")))
 
     def _path(self, step: str) -> Path:
-        return self.folder / f"{quote(step, safe='')}{STEP_SUFFIX}"
+        name = quote(step, safe="").replace(".", "%2E")  # a leading dot would hide it
+        return self.folder / f"{name}{STEP_SUFFIX}"
 
     # The whole folder --------------------------------------------------------------------------------------------
 
