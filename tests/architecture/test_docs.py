@@ -12,6 +12,7 @@ from unmix4d.config import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+STAGES = ("read", "prepare", "factorize", "decide", "compare", "report", "execute")
 LINK = re.compile(r"\]\(([^)#\s]+)")
 
 
@@ -28,7 +29,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_on_the_page_of_a_stage(name: str) -> None:
-    pages = "".join(page(stage) for stage in ("read", "prepare", "factorize", "decide", "compare", "report"))
+    pages = "".join(page(stage) for stage in STAGES)
     assert f"`--{name.replace('_', '-')}" in pages
 
 

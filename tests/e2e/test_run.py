@@ -1,9 +1,6 @@
 """From a file to a report, and from a run folder to everything else."""
 
 import json
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import h5py
@@ -12,7 +9,7 @@ import pytest
 
 from unmix4d import Run, Settings
 
-from .conftest import PROGRAM, QUICK, Start
+from .conftest import QUICK, Start
 
 FILES = {
     "run.yaml",
@@ -170,16 +167,3 @@ def test_info_tells_shapes_and_type(unmix4d: Start, scan: Path) -> None:
     assert said["pattern_shape"] == [32, 32]
     assert said["scan_step_nm"] == 2.5
     assert "uint16" in str(said)
-
-
-def test_an_interrupt_leaves_nothing_behind(scan: Path, tmp_path: Path) -> None:
-    command = [PROGRAM, "run", scan, "-o", tmp_path / "out", "--tol", "1e-30", "--max-iter", "1000000"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert "prepare" in process.stderr.readline()
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert out == ""
-    assert err.splitlines()[-1] == "interrupted"
-    assert not list(tmp_path.iterdir())

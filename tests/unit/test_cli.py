@@ -5,7 +5,8 @@ import json
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,8 @@ from types import SimpleNamespace
 import pytest
 
 from unmix4d import __version__, cli, registry
+from unmix4d.cli import commands
+from unmix4d.cli.answers import Progress
 from unmix4d.config import Settings
 from unmix4d.errors import InputError, ResourceError, ResumableInterrupt, Unmix4dWarning, UsageError
 
@@ -35,13 +38,41 @@ class FakeRun:
     decision: SimpleNamespace = field(default_factory=lambda: DECISION)
     result: str = "the result"
     saved: list[tuple[Path, bool]] = field(default_factory=list)
+    refused: Exception | None = None
 
     def save(self, folder: Path, *, overwrite: bool = False) -> Path:
+        if self.refused:
+            raise self.refused
         self.saved.append((folder, overwrite))
         return folder
 
     def report(self, path: Path) -> Path:
         return path
+
+
+@dataclass
+class FakeCheckpoint:
+    """Stands for what is kept of a run of ``kept.npy`` with k_max = 5."""
+
+    folder: Path = Path("somewhere.unfinished")
+    finished: tuple[str, ...] = ()
+    removed: bool = False
+
+    def steps(self) -> tuple[str, ...]:
+        return self.finished
+
+    def source(self) -> Path:
+        return Path("kept.npy")
+
+    def settings(self, **given: str) -> Settings:
+        return Settings(k_max=5).updated(**given)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        yield
+
+    def remove(self) -> None:
+        self.removed = True
 
 
 @dataclass
@@ -54,17 +85,33 @@ class FakeApi:
     unmixed: list[tuple[object, Settings]] = field(default_factory=list)
     opened: list[tuple[Path, dict[str, object]]] = field(default_factory=list)
     checked: list[tuple[Path, bool]] = field(default_factory=list)
+    kept: FakeCheckpoint = field(default_factory=FakeCheckpoint)
+    kept_for: list[Path] = field(default_factory=list)
+    resumed: list[tuple[Path, Path | None, dict[str, object]]] = field(default_factory=list)
 
     @property
     def Run(self) -> SimpleNamespace:  # noqa: N802 - the name in unmix4d.api
-        return SimpleNamespace(load=lambda _folder: self.run)
+        return SimpleNamespace(load=lambda _folder: self.run, resume=self.resume)
+
+    def resume(self, checkpoint: Path, source: Path | None, *, progress: Progress, **given: object) -> FakeRun:
+        progress("factorise", 0, 2)
+        self.work()
+        self.resumed.append((checkpoint, source, given))
+        return self.run
+
+    def unfinished(self, out: Path) -> FakeCheckpoint:
+        self.kept_for.append(out)
+        return self.kept
 
     def check_output(self, folder: Path, *, overwrite: bool = False) -> None:
         self.checked.append((folder, overwrite))
         if self.refused:
             raise self.refused
 
-    def unmix(self, source: object, settings: Settings, *, progress: cli.Progress) -> FakeRun:
+    def unmix(
+        self, source: object, settings: Settings, *, progress: Progress, checkpoint: Path | None = None
+    ) -> FakeRun:
+        assert checkpoint == (None if str(source).startswith("phantom") else self.kept.folder)
         for done in range(3):
             progress("factorise", done, 2)
         self.work()
@@ -88,7 +135,7 @@ class FakeApi:
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     fake = FakeApi()
-    monkeypatch.setattr(cli, "_api", lambda: fake)
+    monkeypatch.setattr(commands, "_api", lambda: fake)
     monkeypatch.delenv("UNMIX4D_DEBUG", raising=False)
     return fake
 
@@ -139,13 +186,14 @@ def test_every_setting_is_an_option_of_run(api: FakeApi) -> None:
         "vacuum": "none", "nan": "zero", "negative": "shift", "weighting": "none", "solver": "multiplicative",
         "starts": "spa,random", "l1": "0.1", "max_iter": "50", "tol": "1e-3", "k": "8", "k_min": "2",
         "k_max": "12", "background": "3", "compare_to": "raw", "keep": "all", "threads": "2", "memory": "8GB",
-        "seed": "5",
+        "seed": "5", "workers": "2",
     }  # fmt: skip
-    assert given.keys() | {"pattern_step"} == Settings.model_fields.keys()
+    assert given.keys() | {"pattern_step", "scheduler"} == Settings.model_fields.keys()
     options = [part for name, text in given.items() for part in (f"--{name.replace('_', '-')}", text)]
     assert cli.exit_code(["run", "scan.hspy", *options]) == 0
-    assert cli.exit_code(["run", "scan.hspy", "--pattern-step", "0.01"]) == 0
-    assert [settings for _, settings in api.unmixed] == [Settings(**given), Settings(pattern_step=0.01)]
+    assert cli.exit_code(["run", "scan.hspy", "--pattern-step", "0.01", "--scheduler", "tcp://a:1"]) == 0
+    others = Settings(pattern_step=0.01, scheduler="tcp://a:1")
+    assert [settings for _, settings in api.unmixed] == [Settings(**given), others]
 
 
 def test_options_go_before_those_of_the_config_file(api: FakeApi, tmp_path: Path) -> None:
@@ -162,6 +210,83 @@ def test_dry_run_prints_the_plan_and_does_no_work(api: FakeApi, capsys: Capture)
     assert json.loads(capsys.readouterr().out) == {"scan": "scan.hspy", "blocks": 4, "k_max": 20}
     assert not api.unmixed
     assert not api.run.saved
+
+
+def test_the_plan_is_in_units_for_people_and_in_numbers_for_programs(
+    api: FakeApi, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = {
+        "budget": 3 * 2**30, "cache": 0, "block": 33554432, "worker_bytes": 1536, "seconds": 125.4,
+        "pass_seconds": 3.25, "n_blocks": 7, "cached": True, "note": "budget",
+    }  # fmt: skip
+    monkeypatch.setattr(api, "plan", lambda _source, _settings: plan, raising=False)
+    assert cli.exit_code(["run", "scan.hspy", "--dry-run"]) == 0
+    said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert said == {
+        "budget": "3.0 GiB", "cache": "0.0 MiB", "block": "32.0 MiB", "worker_bytes": "0.0 MiB",
+        "seconds": "2 min 5 s", "pass_seconds": "3.2 s", "n_blocks": "7", "cached": "True", "note": "budget",
+    }  # fmt: skip
+    assert cli.exit_code(["run", "scan.hspy", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == plan
+
+
+def test_a_finished_run_removes_what_was_kept(api: FakeApi) -> None:
+    assert cli.exit_code(["run", "scan.hspy", "-o", "folder"]) == 0
+    assert api.kept_for == [Path("folder")]
+    assert api.kept.removed
+
+
+def test_resume_needs_no_scan_and_writes_the_folder(api: FakeApi, capsys: Capture) -> None:
+    assert cli.exit_code(["run", "--resume", "folder", "--threads", "2", "--quiet"]) == 0
+    assert api.resumed == [(api.kept.folder, None, {"threads": "2"})]
+    assert (api.kept_for, api.run.saved) == ([Path("folder")], [(Path("folder"), False)])
+    assert api.kept.removed
+    assert capsys.readouterr().out.endswith(f"report: {Path('folder') / 'report.html'}\n")
+
+
+def test_resume_passes_on_the_scan_and_what_a_config_file_names(api: FakeApi, tmp_path: Path) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text("k_max: 5\nseed: 3\n", encoding="utf-8")
+    command = ["run", "scan.npy", "--resume", "out", "--overwrite", "--config", str(config), "--seed", "4"]
+    assert cli.exit_code(command) == 0
+    assert api.resumed == [(api.kept.folder, Path("scan.npy"), {"k_max": 5, "seed": "4"})]
+    assert api.checked == api.run.saved == [(Path("out"), True)]
+
+
+def test_dry_run_of_resume_plans_with_what_was_kept(api: FakeApi, capsys: Capture) -> None:
+    assert cli.exit_code(["run", "--resume", "out", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"scan": "kept.npy", "blocks": 4, "k_max": 5}
+    assert not api.resumed
+    assert not api.kept.removed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "again"),
+    [
+        (["run", "scan.npy", "-o", "out", "--json"], "unmix4d run --resume out"),
+        (["run", "scan.npy", "-o", "my out", "--overwrite"], "unmix4d run --resume 'my out' --overwrite"),
+        (["run", "--resume", "out"], "unmix4d run --resume out"),
+    ],
+)
+def test_an_interrupt_says_on_stderr_how_to_go_on(
+    api: FakeApi, capsys: Capture, arguments: list[str], again: str
+) -> None:
+    api.work = raising(KeyboardInterrupt())
+    api.kept.finished = ("survey",)
+    assert cli.exit_code([*arguments, "--quiet"]) == 5
+    assert capsys.readouterr() == ("", f"interrupted; go on with: {again}\n")
+    assert not api.kept.removed
+
+
+def test_a_full_disk_at_the_end_loses_no_work(api: FakeApi, capsys: Capture) -> None:
+    api.kept.finished = ("survey", "fit")
+    api.run.refused = ResourceError("out could not be written: the disk is full")
+    assert cli.exit_code(["run", "scan.npy", "-o", "out", "--quiet"]) == 4
+    assert capsys.readouterr().err.splitlines() == [
+        "finished steps are kept; go on with: unmix4d run --resume out",
+        "error: out could not be written: the disk is full",
+    ]
+    assert not api.kept.removed
 
 
 def test_demo_runs_the_phantom_of_its_seed(api: FakeApi, capsys: Capture) -> None:
@@ -212,7 +337,7 @@ class FakeExporter:
 def test_export_writes_into_a_new_folder(
     api: FakeApi, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_registry", lambda: SimpleNamespace(load=lambda _group, _name: FakeExporter))
+    monkeypatch.setattr(commands, "_registry", lambda: SimpleNamespace(load=lambda _group, _name: FakeExporter))
     folder = tmp_path / "deep" / "folder"
     assert cli.exit_code(["export", "run", "--to", "fake", "-o", str(folder)]) == 0
     assert (folder / "fake.txt").read_text(encoding="utf-8") == api.run.result
@@ -232,7 +357,7 @@ def test_export_refuses_a_file_as_its_folder(api: FakeApi, capsys: Capture, tmp_
         (UsageError("k is too large"), 2, "error: k is too large"),
         (InputError("scan.mib holds 120 patterns"), 3, "error: scan.mib holds 120 patterns"),
         (ResourceError("no room"), 4, "error: no room"),
-        (ResumableInterrupt("resume with --resume"), 5, "error: resume with --resume"),
+        (ResumableInterrupt("interrupted; go on"), 5, "interrupted; go on"),
         (MemoryError(), 4, "error: not enough memory: try --memory, --bin or --crop"),
         (OSError(errno.ENOSPC, "No space left", "a.h5"), 4, "error: the disk is full (a.h5): make room or"),
         (PermissionError(errno.EACCES, "Permission denied", "x"), 4, "error: no permission (x): choose another"),
@@ -263,7 +388,10 @@ def test_debug_shows_the_traceback(api: FakeApi, capsys: Capture, monkeypatch: p
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run"], "error: Missing argument"),
+        (["run"], "error: missing argument SCAN: give a file or folder to run on, or --resume OUT"),
+        (["run", "--resume", "out", "-o", "out"], "error: --resume OUT names the folder to write: leave --out out"),
+        (["run", "--resume", "out", "--k-max", "0"], "error: k_max: got '0', expected a whole number"),
+        (["run", "s.npy", "--workers", "2", "--scheduler", "tcp://a:1"], "error: workers and scheduler say twice"),
         (["run", "scan.hspy", "--kmax", "3"], "error: No such option"),
         (["run", "scan.hspy", "--k-max", "eight"], "error: k_max: got 'eight', expected a whole number"),
         (["run", "scan.hspy", "--crop", "5,2,0,3"], "error: crop: 5,2,0,3 is empty or reversed"),

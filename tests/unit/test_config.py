@@ -1,7 +1,7 @@
 """Settings: what is accepted, what is refused and in which words, and the way through YAML."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from unmix4d.config import Settings
+from unmix4d.config import Settings, Start
 from unmix4d.errors import UsageError
 
 counts = st.integers(min_value=1, max_value=10**6)
@@ -28,8 +28,8 @@ one_by_one: dict[str, st.SearchStrategy[Any]] = {
     "mask": st.none() | st.sampled_from([Path("mask.npy"), Path("deep/ü.tif")]),
     "vacuum": st.sampled_from(["auto", "none"]),
     "nan": st.sampled_from(["error", "zero", "mask"]),
-    "weighting": st.sampled_from(["poisson", "none"]),
-    "starts": st.lists(st.sampled_from(["spa", "nndsvda", "random"]), min_size=1, unique=True).map(tuple),
+    "weighting": st.sampled_from(["poisson", "measured", "none"]),
+    "starts": st.lists(st.sampled_from(get_args(Start)), min_size=1, unique=True).map(tuple),
     "l1": st.floats(min_value=0, max_value=1e6),
     "max_iter": st.none() | counts,
     "tol": lengths,
@@ -38,6 +38,7 @@ one_by_one: dict[str, st.SearchStrategy[Any]] = {
     "background": st.sampled_from(["auto", "none"]) | st.integers(0, 100),
     "keep": st.sampled_from(["chosen", "range", "all"]),
     "threads": st.none() | counts,
+    "workers": st.integers(0, 100),
     "memory": st.none() | st.integers(1, 10**15),
     "seed": st.integers(0, 2**32),
 }
@@ -96,11 +97,13 @@ def test_text_is_read_as_the_command_line_writes_it(name: str, text: str, value:
         ({"crop": (-1, 2, 0, 3)}, "crop: got -1, expected four whole numbers"),
         ({"memory": "lots"}, "memory: got 'lots', expected a number of bytes"),
         ({"memory": "0"}, "memory: got 0, expected a number of bytes"),
-        ({"starts": "spa,nmf"}, "starts: got 'nmf', expected one or more of spa, nndsvda and random"),
+        ({"starts": "spa,nmf"}, "starts: got 'nmf', expected one or more of spa, kmeans, nndsvda, warm and random"),
         ({"starts": "spa,spa"}, "starts: spa,spa names a start twice"),
         ({"starts": ()}, "starts: got (), expected one or more"),
         ({"filter": "men"}, "no unmix4d.filters named 'men'; known: mean, raw"),
         ({"solver": "cd"}, "no unmix4d.solvers named 'cd'; known: hals, multiplicative"),
+        ({"workers": -1}, "workers: got -1, expected a whole number from 0"),
+        ({"workers": 2, "scheduler": "tcp://a:1"}, "workers and scheduler say twice where the work is done"),
         ({"k_min": 5, "k_max": 3}, "k_min: 5 is above k_max, which is 3"),
         ({"voltage": 200}, "voltage, camera_length, pixel belong together: camera_length and pixel missing"),
         (
