@@ -115,7 +115,6 @@ class Alternating:
             row=factored.row,
             column=factored.column,
             norm2=factored.norm2,
-            density=factored.density,
             rule=type(self).rule,
             penalty=self._penalty(factored),
             executor=self.executor,

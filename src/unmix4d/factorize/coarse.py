@@ -16,6 +16,9 @@ MOST_PIXELS = 2048
 SIDE = 2
 """Probes are added up in squares of this side, never larger: small grains must not drown."""
 
+MOST_PROBES = 8192
+"""With more squares than that every second line of them is passed over."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Groups:
@@ -24,7 +27,9 @@ class Groups:
     Attributes
     ----------
     of : (n,) int
-        Group of each member.
+        Group of each member; of those that are passed over, a group nearby.
+    counted : (n,) bool
+        Members that are not passed over.
     scale : (n_groups,) float32
         One over the root of the size of each group.
     mask : (y, x) bool
@@ -32,12 +37,14 @@ class Groups:
     """
 
     of: IntArray
+    counted: BoolArray
     scale: FloatArray
     mask: BoolArray
 
     def gather(self, values: FloatArray) -> FloatArray:
         """Add up rows (n, r) by group: (n_groups, r) float32."""
-        order = np.argsort(self.of, kind="stable")
+        members = np.flatnonzero(self.counted)
+        order = members[np.argsort(self.of[members], kind="stable")]
         first = np.concatenate([[0], np.flatnonzero(np.diff(self.of[order])) + 1])
         return np.asarray(np.add.reduceat(values[order], first, axis=0) * self.scale[:, None], dtype=np.float32)
 
@@ -46,14 +53,18 @@ class Groups:
         return np.ascontiguousarray((values * self.scale)[:, self.of])
 
 
-def group(mask: BoolArray, side: int) -> Groups:
-    """Group the members of a mask by squares of ``side``."""
+def group(mask: BoolArray, side: int, every: int = 1) -> Groups:
+    """Group the members of a mask by squares of ``side``, of which one line in ``every`` counts."""
     ny, nx = (-(-size // side) for size in mask.shape)
-    y, x = np.nonzero(mask)
-    square, of, sizes = np.unique((y // side) * nx + x // side, return_inverse=True, return_counts=True)
+    y, x = (axis // side for axis in np.nonzero(mask))
+    counted = y % every == y.min() % every
+    squares, sizes = np.unique((y * nx + x)[counted], return_counts=True)
+    of = np.searchsorted(squares, (y - (y - y.min()) % every) * nx + x).clip(max=len(squares) - 1)
     coarse = np.zeros(ny * nx, dtype=bool)
-    coarse[square] = True
-    return Groups(of=of, scale=(1 / np.sqrt(sizes)).astype(np.float32), mask=coarse.reshape(ny, nx))
+    coarse[squares] = True
+    return Groups(
+        of=of, counted=counted, scale=(1 / np.sqrt(sizes)).astype(np.float32), mask=coarse.reshape(ny, nx)[y.min() % every :: every]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,6 +89,8 @@ def coarsen(factored: FactoredMatrix) -> Coarse:
     """
     n_probes, n_pixels = len(factored.scores), factored.basis.shape[1]
     probes = group(factored.probe_mask, SIDE)
+    if len(probes.scale) > MOST_PROBES:
+        probes = group(factored.probe_mask, SIDE, every=2)
     pixels = group(factored.pixel_mask, max(1, int(np.ceil(np.sqrt(n_pixels / MOST_PIXELS)))))
     basis, triangle = np.linalg.qr(pixels.gather(factored.basis.T))
     scores = probes.gather(factored.scores) @ triangle.T

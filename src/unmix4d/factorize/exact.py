@@ -9,7 +9,7 @@ import numpy as np
 from unmix4d.execute import Executor
 from unmix4d.factorize.factored import Candidate, squared_error
 from unmix4d.factorize.kernels import unpack_scaled
-from unmix4d.factorize.losses import SPARSE_BELOW, absolute_errors, sparse_errors
+from unmix4d.factorize.losses import Losses
 from unmix4d.factorize.rules import Rule
 from unmix4d.factorize.sketch import Buffer
 from unmix4d.records import AnyArray, FloatArray, IntArray, PatternMatrix
@@ -29,8 +29,6 @@ class Problem:
         Weights of rows and columns.
     norm2 : float
         Sum of squares of the weighted matrix.
-    density : float
-        Share of counts that are not zero.
     rule : Rule
     penalty : float
         L1 penalty on the weights, for components of unit length.
@@ -41,7 +39,6 @@ class Problem:
     row: FloatArray
     column: FloatArray
     norm2: float
-    density: float
     rule: Rule
     penalty: float
     executor: Executor
@@ -90,7 +87,7 @@ class _Part:
 class _Pass:
     """Works on one block at a time; small enough to travel.
 
-    ``back_of`` names the stacked rows for which weightsᵀ matrix is wanted; ``measures`` asks for losses.
+    ``back_of`` names the stacked rows for which weightsᵀ matrix is wanted; ``losses`` are taken if given.
     """
 
     matrix: PatternMatrix
@@ -101,8 +98,7 @@ class _Pass:
     penalty: float
     sweeps: int
     back_of: IntArray
-    measures: bool
-    pixels: FloatArray | None = None
+    losses: Losses | None
 
     def __call__(self, item: tuple[int, FloatArray, FloatArray]) -> _Part:
         block, row, weights = item
@@ -116,7 +112,7 @@ class _Pass:
             rows=self.matrix.rows_of(block),
             weights=weights,
             errors=errors,
-            losses=self._losses(patterns, row, weights) if self.measures else np.zeros(len(errors)),
+            losses=self._losses(patterns, row, weights),
             squares=[weights[:, own].T @ weights[:, own] for own in self.stack.parts] if len(self.back_of) else [],
             back=self._back(patterns, buffer, row, weights) if len(self.back_of) else None,
         )
@@ -140,12 +136,10 @@ class _Pass:
         return squared_error(0.0, fitted, gram, wanted)
 
     def _losses(self, patterns: AnyArray, row: FloatArray, weights: FloatArray) -> FloatArray:
+        if self.losses is None:
+            return np.zeros(len(self.grams))
         counts = np.divide(weights, row[:, None], out=np.zeros_like(weights), where=row[:, None] > 0)
-        bounds = self.stack.bounds
-        if self.pixels is None:
-            return absolute_errors(patterns, counts, self.stack.components, bounds)
-        sums = self.stack.components.sum(axis=1, dtype=np.float64)
-        return sparse_errors(patterns, counts, self.pixels, sums, bounds)
+        return self.losses.add_up(patterns, counts)
 
     def _back(self, patterns: AnyArray, buffer: Buffer, row: FloatArray, weights: FloatArray) -> FloatArray:
         wanted = (weights[:, self.back_of] * row[:, None]).T
@@ -219,8 +213,7 @@ def run_pass(
         penalty=problem.penalty,
         sweeps=sweeps,
         back_of=np.concatenate(wanted) if wanted else np.zeros(0, dtype=np.int64),
-        measures=measures,
-        pixels=np.ascontiguousarray(stack.components.T) if measures and problem.density < SPARSE_BELOW else None,
+        losses=Losses.of(stack.components, stack.bounds) if measures else None,
     )
     sums = Sums(
         errors=np.zeros(len(candidates)),

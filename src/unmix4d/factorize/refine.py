@@ -3,15 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from unmix4d.factorize.exact import FINAL_SWEEPS, Problem, Sums, improved_components, run_pass
 from unmix4d.factorize.factored import Candidate, unit_rows
 
 BOUND = 2e-3
 """What one more update of the components on the data itself may take away of the squared error."""
 
-CHECKED = 3
 REFINE_SWEEPS = 3
 
 
@@ -24,7 +21,7 @@ class Measured:
     losses : list of float
         Mean of |V - V'| over all rows and columns, in counts.
     gain : float
-        The largest share of the error that one more update on the data takes away, of the k that were checked.
+        The share of the error that one more update on the data takes away at the largest k.
     passes : int
         Passes of refinement.
     """
@@ -44,8 +41,8 @@ def measure(
 ) -> Measured:
     """Fit the weights to the data and take the exact K-component losses; refine first where that is needed.
 
-    Whether it is needed shows on a few k, the largest among them: if one more update of their components on the
-    data takes away more than `BOUND` of the error, all candidates are refined.
+    Whether it is needed shows on the largest k: if one more update of its components on the data takes away more
+    than `BOUND` of the error, all candidates are refined.
 
     Parameters
     ----------
@@ -76,10 +73,8 @@ def measure(
 
 
 def _to_check(candidates: Sequence[Candidate]) -> list[int]:
-    """Choose the largest k and a few others, evenly spread over the candidates in ascending k."""
-    order = sorted(range(len(candidates)), key=lambda i: candidates[i].k)
-    places = np.linspace(len(order) - 1, 0, CHECKED + 1)[:CHECKED] if len(order) > CHECKED else range(len(order))
-    return sorted({order[int(place)] for place in places})
+    """Choose the largest k: it is where the low-rank form falls short most (decision 0006)."""
+    return [max(range(len(candidates)), key=lambda i: candidates[i].k)]
 
 
 def _measuring_pass(problem: Problem, candidates: Sequence[Candidate], checked: Sequence[int]) -> Sums:

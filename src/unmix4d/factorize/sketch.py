@@ -77,7 +77,6 @@ class _Part:
     product: FloatArray
     back: FloatArray
     norm2: float
-    n_filled: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,7 +114,6 @@ class _Project:
             product=product,
             back=back,
             norm2=float(squares @ row.astype(np.float64) ** 2),
-            n_filled=int(np.count_nonzero(patterns)),
         )
 
 
@@ -142,14 +140,13 @@ def sketch_matrix(
     products = np.zeros((matrix.n_probes, r), dtype=np.float32)
     row = np.zeros(matrix.n_probes, dtype=np.float32)
     back = np.zeros((r, matrix.n_pixels))
-    norm2, n_filled = 0.0, 0
+    norm2 = 0.0
     weighted = weighting.column[:, None] * directions
     project = _Project(matrix=matrix, weighting=weighting, directions=weighted)
     for part in executor.map_blocks(project, range(matrix.n_blocks)):
         products[part.rows], row[part.rows] = part.product, part.row
         back += part.back
         norm2 += part.norm2
-        n_filled += part.n_filled
     scores, basis = _orthogonal(products, back)
     return FactoredMatrix(
         scores=scores,
@@ -157,7 +154,6 @@ def sketch_matrix(
         row=row,
         column=weighting.column,
         norm2=norm2,
-        density=n_filled / (matrix.n_probes * matrix.n_pixels),
         geometry=matrix.geometry,
         probe_mask=matrix.probe_mask,
         pixel_mask=matrix.pixel_mask,

@@ -10,7 +10,7 @@ from unmix4d.records import FactoredMatrix, FloatArray
 
 WARM = "warm"
 STARTS = ("spa", "kmeans", "nndsvda", WARM, "random")
-KMEANS_STEPS = 20
+KMEANS_STEPS = 10
 FAINT_QUANTILE = 0.2
 
 
@@ -83,7 +83,7 @@ def _cluster_means(factored: FactoredMatrix, k: int, rng: np.random.Generator) -
 
     lengths = np.linalg.norm(factored.scores, axis=1)
     floor = max(float(np.quantile(lengths, FAINT_QUANTILE)), float(np.finfo(np.float32).tiny))
-    directions = (factored.scores / np.maximum(lengths, floor)[:, None]).astype(np.float64)
+    directions = factored.scores / np.maximum(lengths, np.float32(floor))[:, None]
     with warnings.catch_warnings():  # of clusters that become empty: their components start at zero
         warnings.simplefilter("ignore", UserWarning)
         means, labels = kmeans2(directions, _distant_rows(directions, k, rng), iter=KMEANS_STEPS, minit="matrix")

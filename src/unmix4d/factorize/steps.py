@@ -17,7 +17,6 @@ def pack_matrix(factored: FactoredMatrix) -> Arrays:
     names = ("scores", "basis", "row", "column")
     return {name: getattr(factored, name) for name in names} | {
         "norm2": np.array(factored.norm2),
-        "density": np.array(factored.density),
     }
 
 
@@ -29,7 +28,6 @@ def unpack_matrix(arrays: Arrays, matrix: PatternMatrix) -> FactoredMatrix:
         row=arrays["row"],
         column=arrays["column"],
         norm2=float(arrays["norm2"]),
-        density=float(arrays["density"]),
         geometry=matrix.geometry,
         probe_mask=matrix.probe_mask,
         pixel_mask=matrix.pixel_mask,

@@ -88,8 +88,6 @@ class FactoredMatrix:
         By which the counts were multiplied.
     norm2 : float
         Sum of squares of the weighted matrix itself, exact.
-    density : float
-        Share of its values that are not zero.
     geometry, probe_mask, pixel_mask
         As in the PatternMatrix.
     """
@@ -102,7 +100,6 @@ class FactoredMatrix:
     geometry: Geometry
     probe_mask: BoolArray
     pixel_mask: BoolArray
-    density: float = 1.0
 
     def __post_init__(self) -> None:
         n_probes, n_pixels = int(self.probe_mask.sum()), int(self.pixel_mask.sum())

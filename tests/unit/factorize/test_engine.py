@@ -10,7 +10,7 @@ from unmix4d.factorize import refine as refining
 from unmix4d.factorize.alternate import Hals
 from unmix4d.factorize.coarse import coarsen, group
 from unmix4d.factorize.exact import Problem
-from unmix4d.factorize.factored import Candidate, Fitter, Limits
+from unmix4d.factorize.factored import Fitter, Limits
 from unmix4d.factorize.refine import measure
 from unmix4d.factorize.rules import hals
 from unmix4d.factorize.tries import finish, try_starts
@@ -70,6 +70,18 @@ def test_groups_add_up_and_spread_again():
     np.testing.assert_allclose(groups.spread(ones[None]), np.ones((1, 11)), rtol=1e-6)
 
 
+def test_lines_of_groups_may_be_passed_over():
+    mask = np.ones((9, 4), dtype=bool)
+    groups = group(mask, 2, every=2)
+    assert groups.mask.shape == (3, 2)
+    assert groups.counted.reshape(9, 4)[:, 0].tolist() == [True, True, False, False] * 2 + [True]
+    sums = groups.gather(np.arange(36, dtype=np.float32)[:, None])[:, 0]
+    expected = [(0 + 1 + 4 + 5) / 2, (2 + 3 + 6 + 7) / 2, (16 + 17 + 20 + 21) / 2, (18 + 19 + 22 + 23) / 2]
+    np.testing.assert_allclose(sums[:4], expected)
+    np.testing.assert_allclose(sums[4:], [65 / np.sqrt(2), 69 / np.sqrt(2)], rtol=1e-6)
+    np.testing.assert_array_equal(groups.of.reshape(9, 4)[2:4], groups.of.reshape(9, 4)[:2])
+
+
 def test_a_coarse_matrix_keeps_what_is_constant_over_its_groups():
     solver = Hals()
     factored = solver.factor(matrix_of(data_of()), 4)
@@ -98,7 +110,6 @@ def problem_of(matrix, factored):
         row=factored.row,
         column=factored.column,
         norm2=factored.norm2,
-        density=factored.density,
         rule=hals,
         penalty=0.0,
         executor=Serial(),
@@ -123,18 +134,13 @@ def test_a_bad_fit_is_refined_on_the_data_and_a_good_one_is_not():
     assert mended.losses[0] == pytest.approx(kept.losses[0], rel=5e-3)
 
 
-def test_the_density_does_not_change_the_losses():
-    matrix = matrix_of(data_of(dose=20))
-    factored = Hals().factor(matrix, 4)
-    found = fitter().fit(factored, "spa", np.maximum(factored.scores[[0, 7, 15]] @ factored.basis, 0))
-    losses = []
-    for density in (0.01, 0.9):
-        again = Candidate(
-            start="spa", components=found.components, weights=found.weights.copy(), history=list(found.history)
-        )
-        problem = replace(problem_of(matrix, factored), density=density)
-        losses.append(measure(problem, [again], max_passes=0, tol=1e-4).losses[0])
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+@pytest.mark.parametrize("dose", [20, 5000])
+def test_the_losses_are_exact_at_low_and_high_dose(dose):
+    data = data_of(dose=dose)
+    fits = Hals().fit_many(matrix_of(data), (2, 3, 5), rng=np.random.default_rng(0))
+    for fit in fits.values():
+        expected = np.abs(data - fit.weights.astype(np.float64) @ fit.components).mean()
+        assert fit.loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_killed_fit_goes_on_where_it_was_and_gives_the_same_bits():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unmix4d.factorize.kernels import alternate_ahead, hals_sweep, inner_product, look_ahead, unpack, unpack_scaled
-from unmix4d.factorize.losses import absolute_errors, sparse_errors
+from unmix4d.factorize.losses import Losses, absolute_errors
 
 
 @pytest.fixture
@@ -60,20 +60,28 @@ def test_alternating_ahead_reports_the_error_of_what_it_gives(rng):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize(("n", "n_pixels"), [(1, 5), (7, 1500), (8, 1024)])
-def test_dense_and_sparse_losses_are_sums_of_absolute_differences(rng, dtype, n, n_pixels):
-    ks = (1, 2, 5, 8)
-    bounds = np.cumsum([0, *ks])
-    patterns = (rng.poisson(0.3, (n, n_pixels)) * rng.integers(1, 9, (n, n_pixels))).astype(dtype)
-    weights, components = some(rng, n, bounds[-1]), some(rng, bounds[-1], n_pixels)
+@pytest.mark.parametrize("most", [0.05, 0.5, 5])
+def test_losses_are_sums_of_absolute_differences_where_pixels_are_faint_or_bright(rng, dtype, n, n_pixels, most):
+    bounds = np.cumsum([0, 1, 2, 5, 8])
+    brightness = most * rng.random(n_pixels) ** 4  # V' is below 1 nearly everywhere, or nearly nowhere
+    patterns = rng.poisson(brightness, (n, n_pixels)).astype(dtype)
+    weights, components = some(rng, n, bounds[-1]), some(rng, bounds[-1], n_pixels) * brightness.astype(np.float32)
     expected = [
         np.abs(patterns - weights[:, a:b].astype(float) @ components[a:b]).sum() for a, b in pairwise(bounds)
     ]
-    dense = absolute_errors(patterns, weights, components, bounds)
-    sparse = sparse_errors(
-        patterns, weights, np.ascontiguousarray(components.T), components.sum(1, dtype=np.float64), bounds
+    np.testing.assert_allclose(absolute_errors(patterns, weights, components, bounds), expected, rtol=1e-6)
+    found = Losses.of(components, bounds).add_up(patterns, weights)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_component_without_counts_adds_nothing_to_the_loss(rng):
+    patterns = rng.poisson(0.2, (6, 50)).astype(np.uint8)
+    weights, components = some(rng, 6, 2), some(rng, 2, 50) * np.float32(0.1)
+    components[1] = 0
+    found = Losses.of(components, np.array([0, 2])).add_up(patterns, weights)
+    assert found[0] == pytest.approx(
+        np.abs(patterns - weights[:, :1].astype(float) @ components[:1]).sum(), rel=1e-5
     )
-    np.testing.assert_allclose(dense, expected, rtol=1e-6)
-    np.testing.assert_allclose(sparse, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
