@@ -115,7 +115,7 @@ def _cost_table(scan: str) -> str:
         memory = [_number(results.peak(method, scan, kind), scale=MEGABYTE) for kind in ("peak", "own_peak")]
         wall = _number(results.over_sweep(method, scan, "wall"))
         times = _number(results.ratio(sweep, own))
-        repeats = str(len(results.of(method, scan, ks=(TIMED[0],))))
+        repeats = str(min(n for k in TIMED if (n := len(results.of(method, scan, ks=(k,))))))
         rows.append([_title(method), *ks, _number(sweep), wall, times, *memory, repeats])
     passes = _number(results.ratio(results.ours(scan, "wall"), results.one_pass(scan)))
     head = (
