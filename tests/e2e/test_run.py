@@ -128,7 +128,7 @@ def test_dry_run_tells_the_plan_and_writes_nothing(unmix4d: Start, scan: Path, t
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
     assert plan["n_blocks"] >= 1
-    assert plan["matrix"] == 16 * 20 * 32 * 32 * 4
+    assert plan["matrix"] == 16 * 20 * 32 * 32 * 2  # as stored
     assert not list(tmp_path.iterdir())
 
 

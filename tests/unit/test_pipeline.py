@@ -86,7 +86,10 @@ def test_the_number_of_threads_does_not_matter(run, phantom):
 
 
 def test_memory_too_small_to_keep_the_patterns_changes_nothing(run, phantom):
-    again = unmix(phantom.scan, memory=300 * 2**20, k_min=1)
+    limits = {"k_max": 8, "threads": 2}
+    needed = api.plan(phantom.scan, unmix4d.Settings(**limits))["needed"]
+    assert not api.plan(phantom.scan, unmix4d.Settings(**limits, memory=needed))["cached"]
+    again = unmix(phantom.scan, memory=needed)
     assert agreement(again.clusters.labels, run.clusters.labels) > 0.995
 
 
