@@ -121,6 +121,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "criteria": {
             "loss": "unmix4d.decide.criteria:Loss",
+            "stability": "unmix4d.decide.criteria:Stability",
             "ssim": "unmix4d.decide.criteria:NearestSsim",
             "gmsd": "unmix4d.decide.criteria:NearestGmsd",
             "mdsi": "unmix4d.decide.criteria:NearestMdsi",

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from unmix4d.decide.roles import find_roles
 from unmix4d.factorize.exact import in_counts
 from unmix4d.factorize.factored import Candidate
-from unmix4d.factorize.weighting import Weighting
 from unmix4d.maps.clusters import cluster_map
 from unmix4d.maps.overlap import overlap_map
 from unmix4d.records import Factorization, Geometry
@@ -31,14 +30,10 @@ def factors(seed):
 def answer(components, weights):
     n_probes, n_pixels = len(weights), components.shape[1]
     rng = np.random.default_rng(1)
-    weighting = Weighting(
-        row=rng.uniform(0.5, 2, n_probes).astype(np.float32),
-        column=rng.uniform(0.5, 2, n_pixels).astype(np.float32),
-    )
-    candidate = Candidate(
-        start="", components=components * weighting.column, weights=weights * weighting.row[:, None], history=[1.0]
-    )
-    unit, counts = in_counts(candidate, weighting)
+    row = rng.uniform(0.5, 2, n_probes).astype(np.float32)
+    column = rng.uniform(0.5, 2, n_pixels).astype(np.float32)
+    candidate = Candidate(start="", components=components * column, weights=weights * row[:, None], history=[1.0])
+    unit, counts = in_counts(candidate, row, column)
     fit = Factorization(
         components=unit,
         weights=counts,
@@ -69,9 +64,9 @@ def test_the_hand_check_of_the_method():
         np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 2.0]]),
         np.array([[4.0, 0.0], [2.0, 1.0], [1.0, 4.0]]),
     )
-    ones = Weighting(row=np.ones(3, dtype=np.float32), column=np.ones(3, dtype=np.float32))
+    ones = np.ones(3, dtype=np.float32)
     candidate = Candidate(start="", components=components, weights=weights, history=[1.0])
-    unit, counts = in_counts(candidate, ones)
+    unit, counts = in_counts(candidate, ones, ones)
     np.testing.assert_allclose(unit, [[0, 0.5, 0.5], [0.5, 0.5, 0]])
     np.testing.assert_allclose(counts, [[0, 8], [4, 4], [16, 2]])
     ratio = np.sort(counts, axis=1)[:, 0] / counts.max(axis=1)

@@ -237,6 +237,22 @@ class Loss:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """How well the starts of each k agree on its components; it falls where there are more than the data hold."""
+
+    name: ClassVar[str] = "stability"
+    better: ClassVar[Better] = "higher"
+
+    def curve(self, sweep: Sweep, /) -> CriterionCurve:
+        """Give the agreement at every k that was fitted from several starts; it chooses none."""
+        known = {k: sweep.fits[k].stability for k in sweep.ks if np.isfinite(sweep.fits[k].stability)}
+        note = "mean cosine of matched components between the starts that fit best; 1 = the same"
+        return CriterionCurve(
+            name=self.name, better=self.better, ks=tuple(known), values=tuple(known.values()), note=note
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Nearest:
     """Sum over the components of how much each differs from the one most like it (method, section 6.3).

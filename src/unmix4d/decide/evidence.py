@@ -11,6 +11,7 @@ from unmix4d.decide.criteria import (
     Distinctness,
     Loss,
     PsnrFidelity,
+    Stability,
     measure_distinctness,
 )
 from unmix4d.decide.elbow import ElbowMethod, log_bends, log_second_difference, running_minimum
@@ -124,6 +125,7 @@ def gather_evidence(
         level_two=MappingProxyType({m: measured.curve(m, aggregate, ks) for m in DISTINCTNESS}),
         other_curves=(
             Loss().curve(sweep),
+            Stability().curve(sweep),
             _log_bend_curve(sweep),
             *(measured.curve(m, other, ks) for m in DISTINCTNESS),
             measured.curve("psnr", "mean", ks),

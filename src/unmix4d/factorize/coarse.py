@@ -63,7 +63,10 @@ def group(mask: BoolArray, side: int, every: int = 1) -> Groups:
     coarse = np.zeros(ny * nx, dtype=bool)
     coarse[squares] = True
     return Groups(
-        of=of, counted=counted, scale=(1 / np.sqrt(sizes)).astype(np.float32), mask=coarse.reshape(ny, nx)[y.min() % every :: every]
+        of=of,
+        counted=counted,
+        scale=(1 / np.sqrt(sizes)).astype(np.float32),
+        mask=coarse.reshape(ny, nx)[y.min() % every :: every],
     )
 
 

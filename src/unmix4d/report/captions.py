@@ -32,8 +32,11 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
             "All {k} components, each headed by its number and crystal or role; same contrast as above.",
         ),
         "loss": Caption(
-            "Curve of the loss over the number of components, with knee, range of interest and chosen k = {k}.",
-            "Level one: the loss stops falling at the knee; the k near it are the range of interest.",
+            "Curve of the loss over the number of components, with knee, range of interest and chosen k = {k}, and "
+            "how far the starts agree.",
+            "Level one: the loss stops falling at the knee; the k near it are the range of interest. Below, where "
+            "fits from several starts were made: how alike the components are that the best of them come to. Where "
+            "they differ, the data do not determine that many components.",
         ),
         "decision": Caption(
             "Curves over k: distinctness by SSIM, GMSD and MDSI, the number of crystals, and the votes.",

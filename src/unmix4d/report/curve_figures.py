@@ -25,11 +25,20 @@ MOST_WRITTEN = 8
 
 
 def loss_figure(result: RunResult) -> Figure:
-    """Draw the loss over k with the knee, the range of interest and the chosen k."""
+    """Draw the loss over k with the knee, the range of interest and the chosen k, and how far the starts agree."""
     decision = result.decision
     loss = losses(result)
     ks = list(loss)
-    sheet = Sheet(7.0, 3.6)
+    stability = next((curve for curve in decision.curves if curve.name == "stability" and curve.ks), None)
+    sheet = Sheet(7.0, 3.6 if stability is None else 5.4)
+    if stability is not None:
+        below = sheet.axes(0.85, 3.85, (6.0, 1.0))
+        plain_axes(below, ks)
+        below.plot(stability.ks, stability.values, "o-", color=LINE, markersize=4, linewidth=1.4)
+        below.margins(y=0.15)
+        _mark_chosen(below, result)
+        below.set_title("Agreement of the starts", fontsize=FONT, loc="left", fontweight="bold")
+        _name_axes(below, "number of components k", "mean cosine")
     axes = sheet.axes(0.85, 0.5, (6.0, 2.55))
     plain_axes(axes, ks)
     axes.axvspan(

@@ -93,6 +93,7 @@ def _fits(
             start=str(group.attrs["start"]),
             seed=int(group.attrs["seed"]),
             start_losses=json.loads(group.attrs["start_losses"]),
+            stability=float(group.attrs.get("stability", np.nan)),
         )
     return dict(sorted(fits.items()))
 

@@ -178,7 +178,7 @@ def _save_sweep(file: "h5py.File", result: RunResult, with_factors: list[int]) -
         group = file.create_group(f"sweep/{k}")
         _put(group, "labels", _plain_labels(fit))
         group.attrs["loss"] = fit.loss
-        for name in ("converged", "solver", "start", "seed"):
+        for name in ("converged", "solver", "start", "seed", "stability"):
             group.attrs[name] = getattr(fit, name)
         group.attrs["start_losses"] = json.dumps(dict(fit.start_losses))
         _put(group, "loss_history", np.array(fit.loss_history))

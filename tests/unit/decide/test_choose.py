@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unmix4d.decide.choose import decide
+from unmix4d.decide.criteria import Stability
 from unmix4d.errors import UsageError
 from unmix4d.execute import Threads
 from unmix4d.records import ComponentRoles, Decision, Factorization, FloatArray, Role, Sweep
@@ -121,7 +122,8 @@ def test_the_decision_carries_its_evidence(four: Sweep) -> None:
     names = {c.name for c in decision.curves}
     assert len(names) == len(decision.curves)
     shown = {f"{kind}_{metric}" for kind in ("nearest", "mean") for metric in ("ssim", "gmsd", "mdsi")}
-    assert names == shown | {"mean_psnr", "loss", "loss_log_second_difference", "psnr_fidelity", "n_crystals"}
+    single = {"mean_psnr", "loss", "stability", "loss_log_second_difference", "psnr_fidelity", "n_crystals"}
+    assert names == shown | single
     nearest = curve(decision, "nearest_gmsd")
     assert nearest[4] == max(nearest.values())
 
@@ -305,3 +307,11 @@ def test_order_of_components_and_dose_change_nothing(four: Sweep, random: Random
     assert other.votes == one.votes
     for name in ("nearest_ssim", "nearest_gmsd", "nearest_mdsi", "mean_ssim", "psnr_fidelity"):
         assert curve(other, name) == pytest.approx(curve(one, name), rel=1e-9)
+
+
+def test_stability_is_the_agreement_of_starts_where_there_were_several(four: Sweep) -> None:
+    known = {k: replace(fit, stability=1 - 0.1 * k) for k, fit in four.fits.items() if k > 3}
+    curve = Stability().curve(replace(four, fits=dict(four.fits) | known))
+    assert dict(zip(curve.ks, curve.values, strict=True)) == {k: fit.stability for k, fit in known.items()}
+    assert curve.choice is None
+    assert curve.better == "higher"
