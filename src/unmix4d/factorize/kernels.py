@@ -6,7 +6,7 @@ float64. Slices are taken before the inner loops, because indexing with an offse
 
 import numpy as np
 
-from unmix4d.execute.compiled import compiled
+from unmix4d.execute.compiled import compiled, inlined
 from unmix4d.records import AnyArray, FloatArray
 
 ROWS = 256
@@ -14,8 +14,7 @@ PIXELS = 1024
 GRAM_FLOOR = 1e-20
 
 
-@compiled
-def hals_sweep(factor: FloatArray, gram: FloatArray, cross: FloatArray) -> None:
+def _sweep(factor: FloatArray, gram: FloatArray, cross: FloatArray) -> None:
     """Improve a transposed factor (k, n) in place, one row after the other, with gram (k, k) and cross (k, n)."""
     k, n = factor.shape
     zero = np.float32(0)
@@ -48,7 +47,11 @@ def hals_sweep(factor: FloatArray, gram: FloatArray, cross: FloatArray) -> None:
                 own[p] = max(own[p] + step[p] * inverse, zero)
 
 
-@compiled
+hals_sweep = compiled(_sweep)
+_sweep_inside = inlined(_sweep)
+
+
+@inlined
 def look_ahead(now: FloatArray, before: FloatArray, share: float) -> FloatArray:
     """Give max(now + share (now - before), 0) of two flat arrays."""
     out = np.empty_like(now)
@@ -58,7 +61,7 @@ def look_ahead(now: FloatArray, before: FloatArray, share: float) -> FloatArray:
     return out
 
 
-@compiled
+@inlined
 def inner_product(a: FloatArray, b: FloatArray) -> float:
     """Sum of the products of two flat arrays, in float64."""
     total = 0.0
@@ -91,13 +94,13 @@ def alternate_ahead(  # noqa: PLR0917 - compiled functions take no keywords
         squares = np.dot(weights, weights.T)
         grown = components.copy()
         for _ in range(sweeps):
-            hals_sweep(grown, squares, back)
+            _sweep_inside(grown, squares, back)
         components = look_ahead(grown.ravel(), best_components.ravel(), share).reshape(grown.shape)
         cross = np.dot(np.dot(components, basis.T), scores.T)
         gram = np.dot(components, components.T)
         fitted = weights.copy()
         for _ in range(sweeps):
-            hals_sweep(fitted, gram, cross)
+            _sweep_inside(fitted, gram, cross)
         fit = inner_product(fitted.ravel(), cross.ravel())
         size = np.sum(np.dot(fitted, fitted.T).astype(np.float64) * gram)
         error = max(norm2 - 2 * fit + size, 0.0) / norm2
