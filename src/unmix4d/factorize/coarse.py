@@ -16,6 +16,9 @@ MOST_PIXELS = 2048
 SIDE = 2
 """Probes are added up in squares of this side, never larger: small grains must not drown."""
 
+SPARE_RANK = 24
+"""Directions beyond twice k that a fit of k components may use."""
+
 MOST_PROBES = 8192
 """With more squares than that every second line of them is passed over."""
 
@@ -78,6 +81,14 @@ class Coarse:
     probes: Groups
     pixels: Groups
 
+    def leading(self, k: int) -> FactoredMatrix:
+        """Give the matrix in the directions that k components can need, which is faster than in all."""
+        rank = 2 * k + SPARE_RANK
+        if rank >= self.matrix.rank:
+            return self.matrix
+        scores = np.ascontiguousarray(self.matrix.scores[:, :rank])
+        return replace(self.matrix, scores=scores, basis=self.matrix.basis[:rank])
+
 
 def coarsen(factored: FactoredMatrix) -> Coarse:
     """Add up squares of probes, and of pixels until few are left.
@@ -97,6 +108,9 @@ def coarsen(factored: FactoredMatrix) -> Coarse:
     pixels = group(factored.pixel_mask, max(1, int(np.ceil(np.sqrt(n_pixels / MOST_PIXELS)))))
     basis, triangle = np.linalg.qr(pixels.gather(factored.basis.T))
     scores = probes.gather(factored.scores) @ triangle.T
+    _, turn = np.linalg.eigh(scores.T.astype(np.float64) @ scores)
+    turn = turn[:, ::-1].astype(np.float32)
+    scores, basis = scores @ turn, basis @ turn
     shrunk = scores.shape[0] * basis.shape[0] / (n_probes * n_pixels)
     outside = factored.norm2 - float(np.einsum("ij,ij->", factored.scores, factored.scores, dtype=np.float64))
     inside = float(np.einsum("ij,ij->", scores, scores, dtype=np.float64))

@@ -120,9 +120,10 @@ class _Pass:
     def _cross(self, patterns: AnyArray, buffer: Buffer) -> FloatArray:
         """Patterns times components, (n, K), column weights twice: of the patterns and of the components."""
         cross = np.zeros((len(patterns), len(self.stack.components)), dtype=np.float32)
+        squared = self.column**2
         for tile in buffer.tiles:
             counts = buffer.part(tile)
-            unpack_scaled(patterns, tile.start, self.column**2, counts)
+            unpack_scaled(patterns, tile.start, squared, counts)
             cross += counts @ self.stack.components[:, tile].T
         return cross
 

@@ -1,6 +1,6 @@
 """Factorizations of the low-rank form: the cost of an iteration no longer depends on the size of the data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,21 +8,28 @@ from unmix4d.factorize.kernels import alternate_ahead
 from unmix4d.factorize.rules import Rule
 from unmix4d.records import FactoredMatrix, FloatArray
 
-WINDOW = 10
 FIRST_SWEEPS = 10
 SWEEPS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """When an iteration stops: after ``max_iter`` steps, or when ten gain less than ``tol`` of the first error."""
+    """When an iteration stops (method 4.2).
+
+    After ``max_iter`` steps, or when the last ``window`` gained less than ``tol`` of the first error.
+    """
 
     max_iter: int
     tol: float
+    window: int = 10
 
     def reached(self, history: list[float]) -> bool:
-        """Whether the last ten values gained less than ``tol`` (method 4.2)."""
-        return len(history) > WINDOW and history[-1 - WINDOW] - history[-1] < self.tol * history[0]
+        """Whether the last steps gained too little to go on."""
+        return len(history) > self.window and history[-1 - self.window] - history[-1] < self.tol * history[0]
+
+    def closer(self) -> "Limits":
+        """Limits for an iteration that starts near its end: half the window and half the gain."""
+        return replace(self, tol=self.tol / 2, window=max(1, self.window // 2))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -136,7 +143,7 @@ class Fitter:
             np.ascontiguousarray(done.components),
             np.ascontiguousarray(done.weights.T),
             factored.norm2,
-            (self.limits.max_iter, self.limits.tol, WINDOW, SWEEPS),
+            (self.limits.max_iter, self.limits.tol, self.limits.window, SWEEPS),
         )
         done.components, done.weights, done.history = components, weights.T, history.tolist()
         done.converged = self.limits.reached(done.history)

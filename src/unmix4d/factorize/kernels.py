@@ -52,13 +52,11 @@ _sweep_inside = inlined(_sweep)
 
 
 @inlined
-def look_ahead(now: FloatArray, before: FloatArray, share: float) -> FloatArray:
-    """Give max(now + share (now - before), 0) of two flat arrays."""
-    out = np.empty_like(now)
+def look_ahead(now: FloatArray, before: FloatArray, share: float, out: FloatArray) -> None:
+    """Write max(now + share (now - before), 0) of two flat arrays into a third."""
     far = np.float32(share)
     for i in range(now.size):
         out[i] = max(now[i] + far * (now[i] - before[i]), np.float32(0))
-    return out
 
 
 @inlined
@@ -86,30 +84,35 @@ def alternate_ahead(  # noqa: PLR0917 - compiled functions take no keywords
     ``norm2``. Extrapolation with restarts: Ang & Gillis, Neural Comput. 31 (2019) 417.
     """
     most, tolerance, window, sweeps = limits
-    best_components, best_weights = components.copy(), weights.copy()
+    across = np.ascontiguousarray(scores.T)  # a product with a view of the transpose takes twice as long
+    best_components, grown, ahead = components.copy(), np.empty_like(components), components.copy()
+    best_weights, fitted, far = weights.copy(), np.empty_like(weights), weights.copy()
+    back, cross = np.empty_like(components), np.empty_like(weights)
     history = np.empty(most)
     share, ceiling, best = 0.5, 1.0, np.inf
     for step in range(most):
-        back = np.dot(np.dot(weights, scores), basis)
-        squares = np.dot(weights, weights.T)
-        grown = components.copy()
+        np.dot(np.dot(far, scores), basis, back)
+        squares = np.dot(far, far.T)
+        grown[:] = ahead
         for _ in range(sweeps):
             _sweep_inside(grown, squares, back)
-        components = look_ahead(grown.ravel(), best_components.ravel(), share).reshape(grown.shape)
-        cross = np.dot(np.dot(components, basis.T), scores.T)
-        gram = np.dot(components, components.T)
-        fitted = weights.copy()
+        look_ahead(grown.ravel(), best_components.ravel(), share, ahead.ravel())
+        np.dot(np.dot(ahead, basis.T), across, cross)
+        gram = np.dot(ahead, ahead.T)
+        fitted[:] = far
         for _ in range(sweeps):
             _sweep_inside(fitted, gram, cross)
         fit = inner_product(fitted.ravel(), cross.ravel())
         size = np.sum(np.dot(fitted, fitted.T).astype(np.float64) * gram)
         error = max(norm2 - 2 * fit + size, 0.0) / norm2
         if error > best:
-            components, weights = best_components, best_weights
+            ahead[:], far[:] = best_components, best_weights
             ceiling, share = share, share / 1.5
         else:
-            weights = look_ahead(fitted.ravel(), best_weights.ravel(), share).reshape(fitted.shape)
-            best_components, best_weights, best = components, fitted, error
+            look_ahead(fitted.ravel(), best_weights.ravel(), share, far.ravel())
+            best_components[:] = ahead
+            best_weights, fitted = fitted, best_weights
+            best = error
             share, ceiling = min(ceiling, 1.05 * share), min(1.0, 1.01 * ceiling)
         history[step] = best
         if step >= window and history[step - window] - best < tolerance * history[0]:

@@ -10,11 +10,11 @@ from unmix4d.records import FactoredMatrix, FloatArray, PatternMatrix
 
 OVERSAMPLING = 16
 RANK_TOLERANCE = 1e-6
-TILE_VALUES = 2**22
+TILE_VALUES = 2**18
 
 
 class Buffer:
-    """Room for some columns of a block as float32, about 16 MB; ``tiles`` are the pieces that fit."""
+    """Room for some columns of a block as float32, which stays in cache; ``tiles`` are the pieces that fit."""
 
     def __init__(self, n_rows: int, n_pixels: int) -> None:
         width = min(n_pixels, max(256, TILE_VALUES // max(1, n_rows)))

@@ -1,7 +1,7 @@
 """Every start of every k on the coarse matrix, and the best of each k on the matrix itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -63,7 +63,7 @@ def try_starts(
     -------
     Tried
     """
-    matrix = coarse.matrix
+    matrix = coarse.leading(k)
     usable = [name for name in starts if name != WARM or smaller is not None] or [FALLBACK]
 
     def fit(name: str) -> Candidate:
@@ -96,4 +96,4 @@ def finish(factored: FactoredMatrix, coarse: Coarse, tried: Tried, fitter: Fitte
     best = tried.best
     components = coarse.pixels.spread(best.components)
     weights = coarse.probes.spread(best.weights.T).T
-    return fitter.fit(factored, best.start, components, weights)
+    return replace(fitter, limits=fitter.limits.closer()).fit(factored, best.start, components, weights)

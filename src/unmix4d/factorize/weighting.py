@@ -1,6 +1,7 @@
 """Weights of rows and columns that give every entry about the same noise (method 4.4)."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ FAINT_ROW = 0.1
 FAINT_PIXEL = 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Weighting:
     """How rows and columns are multiplied before the fit.
 
@@ -43,10 +44,13 @@ class Weighting:
             return np.ones(len(sums), dtype=np.float32)
         return inverse_root(np.maximum(sums, self.floor))
 
+    @cached_property
+    def _factors(self) -> tuple[FloatArray, FloatArray]:
+        return self.column if self.measure is None else self.measure, self.column**2
+
     def unpack(self, patterns: AnyArray, left: int, out: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Write columns of patterns from ``left`` on into ``out``; give what they add to rows' sums and squares."""
-        measure = self.column if self.measure is None else self.measure
-        return unpack(patterns, left, measure, self.column**2, out)
+        return unpack(patterns, left, *self._factors, out)
 
 
 def inverse_root(sums: FloatArray) -> FloatArray:

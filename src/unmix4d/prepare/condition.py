@@ -66,19 +66,20 @@ class Window:
 
 
 def _released(stored: AnyArray) -> AnyArray:
-    """Copy what lies in a mapped file and let go of its pages, which would count as memory of this process."""
-    part: Any = stored
-    while part is not None and not isinstance(part, np.memmap):
-        part = getattr(part, "base", None)
-    if part is None or part.mode != "r" or not hasattr(mmap.mmap, "madvise"):
+    """Read what lies in a mapped file from the file: its pages would count as memory of this process."""
+    root: Any = stored
+    while root is not None and not isinstance(getattr(root, "base", None), mmap.mmap):
+        root = getattr(root, "base", None)
+    if getattr(root, "mode", "") != "r":
         return stored
+    if stored.flags.c_contiguous and root.filename:
+        offset = root.offset + stored.ctypes.data - root.ctypes.data
+        read = np.fromfile(root.filename, dtype=stored.dtype, count=stored.size, offset=offset)
+        if read.size == stored.size:
+            return read.reshape(stored.shape)
     copy = np.array(stored, subok=False)
-    mapped: Any = part
-    while not isinstance(mapped, mmap.mmap):
-        mapped = mapped.base
-        if mapped is None:
-            return copy
-    mapped.madvise(mmap.MADV_DONTNEED)
+    if hasattr(root.base, "madvise"):
+        root.base.madvise(mmap.MADV_DONTNEED)
     return copy
 
 

@@ -48,8 +48,8 @@ class _Reader:
             inner = np.asarray(filtered[tile.inside(outer)], dtype=np.float32)
         rows = self.probe_mask[tile.rows, tile.columns].ravel()
         patterns = as_rows(inner)
-        if self.pixel_mask.all() and rows.all():
-            return patterns
+        if self.pixel_mask.all():
+            return patterns if rows.all() else patterns[rows]
         columns = np.flatnonzero(self.pixel_mask)
         picked = np.empty((int(rows.sum()), len(columns)), patterns.dtype)
         pick(patterns, rows, columns, picked)

@@ -40,7 +40,9 @@ def test_a_hals_sweep_leaves_a_dead_component_alone(rng):
 
 def test_looking_ahead_and_inner_products(rng):
     now, before = some(rng, 3000), some(rng, 3000)
-    np.testing.assert_allclose(look_ahead(now, before, 0.5), np.maximum(now + 0.5 * (now - before), 0), rtol=1e-5)
+    further = np.empty_like(now)
+    look_ahead(now, before, 0.5, further)
+    np.testing.assert_allclose(further, np.maximum(now + 0.5 * (now - before), 0), rtol=1e-5)
     assert inner_product(now, before) == pytest.approx(float(now.astype(float) @ before), rel=1e-6)
 
 
