@@ -266,7 +266,10 @@ def _large_checks() -> list[Check]:
     known = [rate for rate in rates if rate is not None]
     growth = max(known) / min(known) if len(known) == len(LARGE) else None
     peaks = [results.peak("ours", scan, threads=1) for scan in LARGE]
-    stream = [results.median_of(results.of("stream", two, threads=n), ("prepare", "sweep"), "wall") for n in (1, 2)]
+    stream = [
+        results.median_of(results.of("stream", two, threads=n), ("prepare", "project", "losses"), "wall")
+        for n in (1, 2)
+    ]
     huge = results.of("command", HUGE)
     wall = huge[0]["parts"]["run"]["wall"] if huge else None
     child = huge[0]["facts"]["child peak"] / 2**30 if huge else None

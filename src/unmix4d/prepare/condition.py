@@ -2,6 +2,7 @@
 
 import mmap
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -73,10 +74,13 @@ def _released(stored: AnyArray) -> AnyArray:
     if getattr(root, "mode", "") != "r":
         return stored
     if stored.flags.c_contiguous and root.filename:
-        offset = root.offset + stored.ctypes.data - root.ctypes.data
-        read = np.fromfile(root.filename, dtype=stored.dtype, count=stored.size, offset=offset)
-        if read.size == stored.size:
-            return read.reshape(stored.shape)
+        read: AnyArray = np.empty(stored.shape, stored.dtype)
+        with Path(root.filename).open(
+            "rb", buffering=0
+        ) as file:  # which lets other threads run, np.fromfile does not
+            file.seek(root.offset + stored.ctypes.data - root.ctypes.data)
+            if file.readinto(read.view(np.uint8).data) == read.nbytes:
+                return read
     copy = np.array(stored, subok=False)
     if hasattr(root.base, "madvise"):
         root.base.madvise(mmap.MADV_DONTNEED)
