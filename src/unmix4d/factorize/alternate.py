@@ -23,7 +23,7 @@ from unmix4d.registry import Keeper, NothingKept
 
 Progress = Callable[[float, float], None]
 
-RANK = 64
+RANK = 48
 EXTRA_RANK = 24
 REFINE_PASSES = 20
 PASSES = 2

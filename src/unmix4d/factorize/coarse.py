@@ -89,6 +89,10 @@ class Coarse:
         scores = np.ascontiguousarray(self.matrix.scores[:, :rank])
         return replace(self.matrix, scores=scores, basis=self.matrix.basis[:rank])
 
+    def with_all_pixels(self, factored: FactoredMatrix) -> FactoredMatrix:
+        """Give the matrix with its probes grouped and its pixels as they are."""
+        return _grouped(factored, self.probes.gather(factored.scores), factored.basis, self.probes, None)
+
 
 def coarsen(factored: FactoredMatrix) -> Coarse:
     """Add up squares of probes, and of pixels until few are left.
@@ -101,7 +105,7 @@ def coarsen(factored: FactoredMatrix) -> Coarse:
     -------
     Coarse
     """
-    n_probes, n_pixels = len(factored.scores), factored.basis.shape[1]
+    n_pixels = factored.basis.shape[1]
     probes = group(factored.probe_mask, SIDE)
     if len(probes.scale) > MOST_PROBES:
         probes = group(factored.probe_mask, SIDE, every=2)
@@ -111,21 +115,31 @@ def coarsen(factored: FactoredMatrix) -> Coarse:
     _, turn = np.linalg.eigh(scores.T.astype(np.float64) @ scores)
     turn = turn[:, ::-1].astype(np.float32)
     scores, basis = scores @ turn, basis @ turn
-    shrunk = scores.shape[0] * basis.shape[0] / (n_probes * n_pixels)
-    outside = factored.norm2 - float(np.einsum("ij,ij->", factored.scores, factored.scores, dtype=np.float64))
-    inside = float(np.einsum("ij,ij->", scores, scores, dtype=np.float64))
-    matrix = replace(
+    return Coarse(matrix=_grouped(factored, scores, basis.T, probes, pixels), probes=probes, pixels=pixels)
+
+
+def _grouped(
+    factored: FactoredMatrix, scores: FloatArray, basis: FloatArray, probes: Groups, pixels: Groups | None
+) -> FactoredMatrix:
+    """Put grouped scores and basis together; what lies outside of them shrinks with the number of values."""
+    shrunk = len(scores) * basis.shape[1] / (len(factored.scores) * factored.basis.shape[1])
+    outside = factored.norm2 - _squares(factored.scores)
+    pixel_mask = factored.pixel_mask if pixels is None else pixels.mask
+    return replace(
         factored,
         scores=np.ascontiguousarray(scores, dtype=np.float32),
-        basis=np.ascontiguousarray(basis.T, dtype=np.float32),
-        row=np.ones(scores.shape[0], dtype=np.float32),
-        column=np.ones(basis.shape[0], dtype=np.float32),
-        norm2=inside + max(0.0, outside) * shrunk,
-        geometry=Geometry(scan_shape=_shape(probes.mask), pattern_shape=_shape(pixels.mask)),
+        basis=np.ascontiguousarray(basis, dtype=np.float32),
+        row=np.ones(len(scores), dtype=np.float32),
+        column=np.ones(basis.shape[1], dtype=np.float32),
+        norm2=_squares(scores) + max(0.0, outside) * shrunk,
+        geometry=Geometry(scan_shape=_shape(probes.mask), pattern_shape=_shape(pixel_mask)),
         probe_mask=probes.mask,
-        pixel_mask=pixels.mask,
+        pixel_mask=pixel_mask,
     )
-    return Coarse(matrix=matrix, probes=probes, pixels=pixels)
+
+
+def _squares(values: FloatArray) -> float:
+    return float(np.einsum("ij,ij->", values, values, dtype=np.float64))
 
 
 def _shape(mask: BoolArray) -> tuple[int, int]:

@@ -14,6 +14,8 @@ from unmix4d.factorize.start import WARM, one_more, start_components
 from unmix4d.records import FactoredMatrix
 
 FALLBACK = "spa"
+MANY_PROBES = 32768
+LAST_STEPS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,8 +94,18 @@ def _stability(candidates: Sequence[Candidate]) -> float:
 
 
 def finish(factored: FactoredMatrix, coarse: Coarse, tried: Tried, fitter: Fitter) -> Candidate:
-    """Bring the best start to the matrix itself and improve it there."""
+    """Bring the best start to the matrix itself: first all its pixels, then all its probes.
+
+    Where probes are many, groups of them determine the components nearly as well; a few steps with all follow.
+    """
     best = tried.best
     components = coarse.pixels.spread(best.components)
-    weights = coarse.probes.spread(best.weights.T).T
-    return replace(fitter, limits=fitter.limits.closer()).fit(factored, best.start, components, weights)
+    weights, closer = best.weights, fitter.limits.closer()
+    if len(factored.scores) > MANY_PROBES:
+        grouped = replace(fitter, limits=closer).fit(
+            coarse.with_all_pixels(factored), best.start, components, weights
+        )
+        components, weights = grouped.components, grouped.weights
+        closer = replace(closer, max_iter=min(closer.max_iter, LAST_STEPS), window=LAST_STEPS)
+    spread = coarse.probes.spread(weights.T).T
+    return replace(fitter, limits=closer).fit(factored, best.start, components, spread)
