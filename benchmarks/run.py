@@ -64,7 +64,8 @@ def run_cells(cells: Sequence[Cell], *, minutes: float | None = None, again: boo
     except KeyboardInterrupt:
         print("interrupted; what was measured is kept")
     finally:
-        _delete_huge()
+        if any(cell.scan == DELETED_AFTERWARDS for cell in todo):
+            _delete_huge()
     return [cell for cell in cells if not cell.path.exists()]
 
 

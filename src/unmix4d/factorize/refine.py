@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from unmix4d.factorize.exact import FINAL_SWEEPS, Problem, Sums, improved_components, run_pass
 from unmix4d.factorize.factored import Candidate, unit_rows
 
@@ -128,7 +130,8 @@ def refine(
             grown = improved_components(candidate.components, squares, back, problem.rule)
             candidate.components, lengths = unit_rows(grown)
             candidate.weights *= lengths
-            before, now = candidate.history[-2:] if len(candidate.history) > 1 else (1.0, candidate.history[-1])
-            candidate.converged = before - now < tol * before
+            # The error of the first pass is that of the components it started from: nothing was gained yet.
+            before, now = candidate.history[-2:] if done else (np.inf, candidate.history[-1])
+            candidate.converged = bool(before - now < tol * now)
         active = [candidate for candidate in active if not candidate.converged]
     return max_passes
