@@ -68,7 +68,7 @@ class Alternating:
     name: ClassVar[str]
     rule: ClassVar[Rule]
     default_iterations: ClassVar[int]
-    extrapolates: ClassVar[bool]
+    extrapolates: ClassVar[bool] = False
 
     starts: tuple[str, ...] = ("spa", "kmeans", "nndsvda", "warm")
     weighting: Scheme = "poisson"

@@ -28,7 +28,7 @@ class Factorization:
     solver, start : str
     seed : int
     start_losses : mapping
-        The objective that every start came to, as a share of its value for V' = 0.
+        The objective that every start came to, as a share of its value for V' = 0, in the matrix it was tried on.
     stability : float
         How well the starts that fit about equally well agree on the components: their mean cosine after matching,
         0 to 1; NaN if no two were tried.
