@@ -24,7 +24,7 @@ from unmix4d.decide.choose import decide
 from unmix4d.decide.roles import SAME_CRYSTAL, SAME_PATTERN, find_roles
 from unmix4d.decide.sweep import run_sweep
 from unmix4d.errors import Unmix4dWarning, UsageError
-from unmix4d.execute import Executor, open_executor
+from unmix4d.execute import Counted, Executor, executor, open_executor
 from unmix4d.maps.clusters import cluster_map
 from unmix4d.maps.overlap import overlap_map
 from unmix4d.plan import Plan, make_plan
@@ -94,6 +94,11 @@ class _Watch:
         if message not in self.said:
             self.said.append(message)
 
+    def counting(self, name: str, pool: Executor, total: int) -> Executor:
+        """Give an executor whose blocks show as progress of a stage."""
+        done = count(1)
+        return Counted(pool, lambda: self.progress(name, float(min(next(done), total)), float(total)))
+
     def inside(self, name: str) -> Callable[[float, float], None]:
         """Progress within one stage."""
         return lambda done, total: self.progress(name, done, total)
@@ -134,12 +139,12 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
         threads=plan.n_threads, workers=settings.workers, scheduler=settings.scheduler, memory=plan.budget
     ) as pool:
         with watch.stage("prepare"):
-            prepared, mask = _survey(scan, settings, plan, pool, keeper)
+            prepared, mask = _survey(scan, settings, plan, watch.counting("prepare", pool, plan.n_blocks), keeper)
             matrix = _matrix(prepared, mask, settings, plan, watch)
         with watch.stage("factorize"):
-            sweep = _sweep(matrix, settings, pool, watch, keeper)
+            sweep = _sweep(matrix, settings, pool, watch, keeper, local=executor(plan.n_threads))
         with watch.stage("decide"):
-            decision = _decide(sweep, settings, prepared.survey, pool)
+            decision = _decide(sweep, settings, prepared.survey, executor(plan.n_threads))
             for message in (*decision.warnings, *_shared_places(decision)):
                 watch.warn(message)
         fit = sweep.fits[decision.k]
@@ -147,7 +152,8 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
             clusters = cluster_map(fit, decision.roles[decision.k])
             overlap = overlap_map(clusters.crystal_weights, clusters.labels)
         with watch.stage("compare"):
-            comparison = _compare(prepared, matrix, fit, clusters, settings=settings, pool=pool)
+            counted = watch.counting("compare", pool, matrix.n_blocks)
+            comparison = _compare(prepared, matrix, fit, clusters, settings=settings, pool=counted)
     return RunResult(
         record=_record(scan, settings, watch, started),
         geometry=matrix.geometry,
@@ -216,14 +222,16 @@ def _matrix(
     )
 
 
-def _sweep(matrix: PatternMatrix, settings: Settings, pool: Executor, watch: _Watch, keeper: Keeper) -> Sweep:
+def _sweep(
+    matrix: PatternMatrix, settings: Settings, pool: Executor, watch: _Watch, keeper: Keeper, *, local: Executor
+) -> Sweep:
     limit = min(matrix.n_probes, matrix.n_pixels)
     if settings.k != "auto" and settings.k > limit:
         raise UsageError(
             f"--k {settings.k} is more than this scan allows: {matrix.n_probes} probes of {matrix.n_pixels} pixels "
             f"are used, so k can be at most {limit}"
         )
-    solver = _solver(settings, pool, watch, keeper)
+    solver = _solver(settings, pool, watch, {"keeper": keeper, "local": local})
     calls = count()
 
     def fit(ks: Sequence[int]) -> Mapping[int, Factorization]:
@@ -238,10 +246,10 @@ def _sweep(matrix: PatternMatrix, settings: Settings, pool: Executor, watch: _Wa
     return run_sweep(matrix, fit=fit, k_min=k_min, k_max=k_max, extend=settings.k_max >= FREE_K_MAX)
 
 
-def _solver(settings: Settings, pool: Executor, watch: _Watch, keeper: Keeper) -> Solver:
-    """Make the solver; one of another package may not take a keeper, and then starts anew when resumed."""
+def _solver(settings: Settings, pool: Executor, watch: _Watch, if_known: Mapping[str, Any]) -> Solver:
+    """Make the solver; one of another package may know no keeper, and then starts anew when resumed."""
     kind = registry.load("solvers", settings.solver)
-    keeping = {"keeper": keeper} if "keeper" in inspect.signature(kind).parameters else {}
+    known = inspect.signature(kind).parameters
     solver: Solver = kind(
         starts=settings.starts,
         weighting=settings.weighting,
@@ -250,7 +258,7 @@ def _solver(settings: Settings, pool: Executor, watch: _Watch, keeper: Keeper) -
         tol=settings.tol,
         executor=pool,
         progress=watch.inside("factorize"),
-        **keeping,
+        **{name: value for name, value in if_known.items() if name in known},
     )
     return solver
 

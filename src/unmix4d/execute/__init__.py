@@ -1,7 +1,7 @@
 """How block work runs: one function over many blocks, partial results merged in a fixed order."""
 
 from unmix4d.execute.cluster import Dask
-from unmix4d.execute.local import Executor, Serial, Threads, executor, one_blas_thread
+from unmix4d.execute.local import Counted, Executor, Serial, Threads, executor, one_blas_thread
 from unmix4d.execute.opening import open_executor
 
-__all__ = ["Dask", "Executor", "Serial", "Threads", "executor", "one_blas_thread", "open_executor"]
+__all__ = ["Counted", "Dask", "Executor", "Serial", "Threads", "executor", "one_blas_thread", "open_executor"]

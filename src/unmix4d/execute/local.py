@@ -63,6 +63,20 @@ class Threads:
                     future.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Another executor, and a call for every item that is done: for progress."""
+
+    inner: Executor
+    tick: Callable[[], None]
+
+    def map_blocks(self, function: Callable[[Item], Partial], items: Iterable[Item], /) -> Iterator[Partial]:
+        """Give ``function(item)`` for every item, in order."""
+        for result in self.inner.map_blocks(function, items):
+            yield result
+            self.tick()
+
+
 def executor(n_threads: int) -> Executor:
     """Give the executor for this number of threads."""
     return Serial() if n_threads <= 1 else Threads(n_threads)

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from unmix4d.errors import UsageError
-from unmix4d.execute import Executor, Serial, Threads, one_blas_thread
+from unmix4d.execute import Counted, Executor, Serial, Threads, one_blas_thread
 from unmix4d.factorize import steps
 from unmix4d.factorize.coarse import Coarse, coarsen
 from unmix4d.factorize.exact import Problem, in_counts
@@ -106,9 +106,8 @@ class Alternating:
         """
         _check(ks, min(matrix.n_probes, matrix.n_pixels), self.starts)
         root = int(rng.integers(2**32))
-        count = _Steps(total=PASSES + 2 * len(ks), report=self.progress)
-        factored = self.factor(matrix, max(ks), seed=root)
-        count.advance()
+        count = _Steps(total=2 * PASSES * matrix.n_blocks, report=self.progress, each=matrix.n_blocks / len(ks))
+        factored = self.factor(matrix, max(ks), seed=root, after_block=count.block)
         tried = self._fit(factored, ks, root=root, count=count)
         problem = Problem(
             matrix=matrix,
@@ -117,7 +116,7 @@ class Alternating:
             norm2=factored.norm2,
             rule=type(self).rule,
             penalty=self._penalty(factored),
-            executor=self.executor,
+            executor=Counted(self.executor, count.block),
         )
         measured = self._measured(problem, tried, root=root)
         count.finish()
@@ -141,11 +140,13 @@ class Alternating:
         mapping of k to Factorization
         """
         _check(ks, min(len(factored.scores), factored.basis.shape[1]), self.starts)
-        count = _Steps(total=2 * len(ks), report=self.progress)
+        count = _Steps(total=2 * len(ks), report=self.progress, each=1)
         tried = self._fit(factored, ks, root=int(rng.integers(2**32)), count=count, keeper=NothingKept())
         return {k: self._record(found, factored, loss=float("nan")) for k, found in tried.items()}
 
-    def factor(self, matrix: PatternMatrix, k_max: int, *, seed: int = 0) -> FactoredMatrix:
+    def factor(
+        self, matrix: PatternMatrix, k_max: int, *, seed: int = 0, after_block: Callable[[], None] = lambda: None
+    ) -> FactoredMatrix:
         """Bring a matrix into low-rank form, from one pass over the data.
 
         Parameters
@@ -155,6 +156,8 @@ class Alternating:
             The largest k that is going to be fitted.
         seed : int
             Of the random directions.
+        after_block : callable
+            Called after each block, for progress.
 
         Returns
         -------
@@ -168,18 +171,18 @@ class Alternating:
         kept = self.keeper.load(name)
         if kept is None:
             with one_blas_thread():
-                factored = self._look(matrix, rank, seed)
+                factored = self._look(matrix, rank, seed, Counted(self.executor, after_block))
             self.keeper.save(name, steps.pack_matrix(factored))
         else:
             factored = steps.unpack_matrix(kept, matrix)
         self._factored[rank] = matrix, factored
         return factored
 
-    def _look(self, matrix: PatternMatrix, rank: int, seed: int) -> FactoredMatrix:
+    def _look(self, matrix: PatternMatrix, rank: int, seed: int, executor: Executor) -> FactoredMatrix:
         sample = take_sample(matrix, in_pairs=self.weighting == "measured")
         weighting = find_weighting(matrix, sample, self.weighting, executor=self.executor)
         directions = prime(sample, weighting, rank=rank, rng=np.random.default_rng(seed))
-        return sketch_matrix(matrix, weighting, directions, executor=self.executor)
+        return sketch_matrix(matrix, weighting, directions, executor=executor)
 
     def _fit(
         self,
@@ -306,17 +309,25 @@ class Multiplicative(Alternating):
 
 @dataclass(slots=True, kw_only=True)
 class _Steps:
-    """Counts the passes for the progress report."""
+    """Counts what is done, for progress: blocks as one, fits of one k as ``each``."""
 
-    total: int
+    total: float
     report: Progress
-    done: int = 0
+    each: float
+    done: float = 0.0
+
+    def block(self) -> None:
+        """One more block is done; passes that were not foreseen do not count."""
+        self._add(1)
 
     def advance(self) -> None:
-        """One more pass is done."""
-        self.done += 1
-        self.report(float(self.done), float(self.total))
+        """One more k is done."""
+        self._add(self.each)
+
+    def _add(self, more: float) -> None:
+        self.done = min(self.total, self.done + more)
+        self.report(self.done, self.total)
 
     def finish(self) -> None:
         """All are done, whether or not every pass was needed."""
-        self.report(float(self.total), float(self.total))
+        self.report(self.total, self.total)
