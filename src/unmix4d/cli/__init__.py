@@ -1,7 +1,6 @@
 """The command line: arguments in, exit code out; no science."""
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,14 +9,14 @@ import typer
 from typer.main import get_command
 
 from unmix4d.cli.commands import app
-from unmix4d.cli.leaving import INTERRUPTED, explain, only_our_warnings
+from unmix4d.cli.leaving import INTERRUPTED, explain, interrupts, only_our_warnings
 
 __all__ = ["exit_code", "main"]
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system that ends a job is like Ctrl-C
+    interrupts.catch()
     sys.exit(exit_code())
 
 

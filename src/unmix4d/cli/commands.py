@@ -11,6 +11,7 @@ import typer
 
 from unmix4d import __version__
 from unmix4d.cli.answers import REPORT, Progress, print_answer, print_mapping, print_plan, show_progress
+from unmix4d.cli.leaving import interrupts
 from unmix4d.cli.options import given, with_settings
 from unmix4d.config import Settings
 from unmix4d.errors import InputError, ResumableInterrupt, UsageError
@@ -167,7 +168,12 @@ def demo(
 def _analyse(work: Callable[[Progress], Any], output: _Output, kept: Any = None) -> None:  # noqa: ANN401 - as above
     """Do one run and write its folder; ``kept`` is the Checkpoint of its finished steps."""
     try:
-        with show_progress(quiet=output.quiet) as progress:
+        with show_progress(quiet=output.quiet) as show:
+
+            def progress(stage: str, done: float, total: float) -> None:
+                interrupts.check()
+                show(stage, done, total)
+
             done = work(progress)
             with nullcontext() if kept is None else kept.working():
                 progress("write", 0, 1)

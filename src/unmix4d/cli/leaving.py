@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,34 @@ def explain(error: Exception) -> tuple[int, str]:
 
 def _where(error: OSError) -> str:
     return f" ({error.filename})" if error.filename else ""
+
+
+class Interrupts:
+    """SIGINT and SIGTERM, which a batch system sends to end a job: both as KeyboardInterrupt, and none is lost.
+
+    An exception that is raised while a library calls back from compiled code is dropped there; ``check`` raises it
+    again at the next step.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def catch(self) -> None:
+        """Listen from now on."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal came."""
+        if self.came:
+            raise KeyboardInterrupt
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self.came = True
+        raise KeyboardInterrupt
+
+
+interrupts = Interrupts()
 
 
 @contextmanager

@@ -13,6 +13,9 @@ from unmix4d.errors import UsageError
 from unmix4d.execute import Executor
 from unmix4d.records import Confidence, CriterionCurve, Decision, FloatArray, Sweep
 
+STABLE = 0.95
+"""Mean cosine between the components of the best starts from which on they agree."""
+
 _LEVELS: tuple[Confidence, ...] = ("high", "medium", "low")
 
 
@@ -116,9 +119,16 @@ def _check_fitted(sweep: Sweep, k: int | None) -> None:
 
 
 def _most_distinct(evidence: Evidence) -> int:
-    """Give the k with the largest sum of scaled criteria, the smallest on ties."""
+    """Give the k with the largest sum of scaled criteria, the smallest on ties; of those that the starts agree on.
+
+    Components that fit noise are distinct too, but each start finds others.
+    """
     score = np.sum([_scaled(curve, len(evidence.ks)) for curve in evidence.level_two.values()], axis=0)
-    best = np.flatnonzero(score >= score.max() - TIE * max(float(np.ptp(score)), TIE))
+    stable = np.array([evidence.stability.get(k, 1.0) >= STABLE for k in evidence.ks])
+    if stable.any():
+        score = np.where(stable, score, -np.inf)
+    span = float(np.ptp(score[np.isfinite(score)]))
+    best = np.flatnonzero(score >= score.max() - TIE * max(span, TIE))
     return evidence.ks[int(best[0])]
 
 

@@ -61,6 +61,14 @@ class Evidence:
         return {k: roles.n_crystals for k, roles in sorted(self.roles.items())}
 
     @property
+    def stability(self) -> Mapping[int, float]:
+        """How well the starts agree on the components of each k, where several were tried."""
+        for curve in self.other_curves:
+            if curve.name == Stability.name:
+                return dict(zip(curve.ks, curve.values, strict=True))
+        return {}
+
+    @property
     def usual_crystals(self) -> int:
         """The most frequent number of crystals over the range of interest; the smaller on ties."""
         times = Counter(self.roles[k].n_crystals for k in self.ks)

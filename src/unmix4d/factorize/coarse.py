@@ -19,6 +19,9 @@ SIDE = 2
 SPARE_RANK = 24
 """Directions beyond twice k that a fit of k components may use."""
 
+FEW_PROBES = 2048
+"""Up to that many are tried as they are: so few groups would not tell the starts apart."""
+
 MOST_PROBES = 8192
 """With more squares than that every second line of them is passed over."""
 
@@ -106,7 +109,7 @@ def coarsen(factored: FactoredMatrix) -> Coarse:
     Coarse
     """
     n_pixels = factored.basis.shape[1]
-    probes = group(factored.probe_mask, SIDE)
+    probes = group(factored.probe_mask, SIDE if len(factored.scores) > FEW_PROBES else 1)
     if len(probes.scale) > MOST_PROBES:
         probes = group(factored.probe_mask, SIDE, every=2)
     pixels = group(factored.pixel_mask, max(1, int(np.ceil(np.sqrt(n_pixels / MOST_PIXELS)))))

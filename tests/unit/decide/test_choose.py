@@ -315,3 +315,13 @@ def test_stability_is_the_agreement_of_starts_where_there_were_several(four: Swe
     assert dict(zip(curve.ks, curve.values, strict=True)) == {k: fit.stability for k, fit in known.items()}
     assert curve.choice is None
     assert curve.better == "higher"
+
+
+def test_a_k_on_which_the_starts_do_not_agree_is_not_chosen(four: Sweep) -> None:
+    def decided(stability: dict[int, float]) -> int:
+        fits = {k: replace(fit, stability=stability.get(k, 1.0)) for k, fit in four.fits.items()}
+        return decide(replace(four, fits=fits), roles_of=by_likeness).k
+
+    assert decided({}) == 4
+    assert decided({4: 0.9}) != 4
+    assert decided(dict.fromkeys(four.ks, 0.9)) == 4  # if they agree on none, the criteria decide
