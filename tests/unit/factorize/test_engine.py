@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from unmix4d.execute import Serial
+from unmix4d.factorize import coarse as coarsening
 from unmix4d.factorize import refine as refining
 from unmix4d.factorize.alternate import Hals
 from unmix4d.factorize.coarse import coarsen, group
@@ -82,7 +83,12 @@ def test_lines_of_groups_may_be_passed_over():
     np.testing.assert_array_equal(groups.of.reshape(9, 4)[2:4], groups.of.reshape(9, 4)[:2])
 
 
-def test_a_coarse_matrix_keeps_what_is_constant_over_its_groups():
+def test_few_probes_are_tried_as_they_are():
+    assert coarsen(Hals().factor(matrix_of(data_of()), 4)).probes.mask.shape == SCAN
+
+
+def test_a_coarse_matrix_keeps_what_is_constant_over_its_groups(monkeypatch):
+    monkeypatch.setattr(coarsening, "FEW_PROBES", 100)
     solver = Hals()
     factored = solver.factor(matrix_of(data_of()), 4)
     coarse = coarsen(factored)
