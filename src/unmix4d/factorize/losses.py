@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from unmix4d.execute.compiled import compiled
+from unmix4d.execute.compiled import compiled, inlined
 from unmix4d.factorize.kernels import PIXELS
 from unmix4d.factorize.sketch import Buffer
 from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray
@@ -165,7 +165,7 @@ def absolute_errors(
     return totals
 
 
-@compiled
+@inlined
 def _four_rows(
     patterns: AnyArray,
     weights: FloatArray,
@@ -215,7 +215,7 @@ def _four_rows(
     return float(total)
 
 
-@compiled
+@inlined
 def _last_rows(
     patterns: AnyArray,
     weights: FloatArray,
