@@ -10,10 +10,14 @@ import numpy as np
 
 from unmix4d.errors import Unmix4dWarning, UsageError
 from unmix4d.execute import Executor
+from unmix4d.quality.kernels import add_classes
 from unmix4d.quality.noise import noise_std
 from unmix4d.quality.similarity import METRICS, MIN_SIDE
 from unmix4d.records import ClusterComparison, ClusterMap, Factorization, FloatArray, IntArray, PatternMatrix
 from unmix4d.records.base import require
+
+MOST_TOGETHER = 8  # blocks: sums over patterns of many pixels are as large as a block, and slow to hand on
+FEWEST_PARTS = 32  # so that many workers have something to do
 
 ReconstructedPattern = Literal["max_component", "full"]
 
@@ -115,25 +119,25 @@ class _Sums(NamedTuple):
 
 
 def _measure(matrix: PatternMatrix, labels: IntArray, n_crystals: int, executor: Executor) -> _Sums:
-    """Sum the patterns of every cluster, block by block, in the order of the blocks."""
+    """Sum the patterns of every cluster, some blocks at a time, in the order of the blocks."""
     shape = (n_crystals, matrix.n_pixels)
     sums = _Sums(np.zeros(shape), np.zeros(shape), np.zeros(matrix.n_pixels))
-    for part in executor.map_blocks(partial(_block_sums, matrix, labels, n_crystals), range(matrix.n_blocks)):
+    together = max(1, min(MOST_TOGETHER, matrix.n_blocks // FEWEST_PARTS))
+    parts = [range(first, min(first + together, matrix.n_blocks)) for first in range(0, matrix.n_blocks, together)]
+    for part in executor.map_blocks(partial(_part_sums, matrix, labels, n_crystals), parts):
         for whole, piece in zip(sums, part, strict=True):
             np.add(whole, piece, out=whole)
     return sums
 
 
-def _block_sums(matrix: PatternMatrix, labels: IntArray, n_crystals: int, block: int) -> _Sums:
-    patterns = matrix.read_block(block)
-    labels = labels[matrix.rows_of(block)]
-    sums, directions = np.zeros((2, n_crystals, matrix.n_pixels))
-    for crystal in np.unique(labels[labels >= 0]):
-        members = patterns[labels == crystal].astype(np.float64)
-        norms = np.linalg.norm(members, axis=1)
-        sums[crystal] = members.sum(axis=0)
-        directions[crystal] = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0) @ members
-    return _Sums(sums, directions, patterns.sum(axis=0, dtype=np.float64))
+def _part_sums(matrix: PatternMatrix, labels: IntArray, n_crystals: int, blocks: range) -> _Sums:
+    sums, directions = np.zeros((2, n_crystals + 1, matrix.n_pixels))
+    for block in blocks:
+        of_block = labels[matrix.rows_of(block)].astype(np.int64)
+        of_block[of_block < 0] = n_crystals  # no cluster: counts in the total only
+        order = np.argsort(of_block, kind="stable")
+        add_classes(matrix.read_block(block), of_block, order, sums, directions)
+    return _Sums(sums[:-1], directions[:-1], sums.sum(axis=0))
 
 
 def _reconstruct(

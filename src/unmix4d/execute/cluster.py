@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any, Self
 
 from unmix4d.errors import ResourceError, Unmix4dError, UsageError
+from unmix4d.execute.interrupts import interrupts_later
 from unmix4d.execute.local import Executor, Item, Partial, Serial, one_blas_thread
 
 WORKER_WAIT_S = 60.0
@@ -18,6 +19,7 @@ TASKS_PER_THREAD = 2
 RETRIES = 2  # of a block that fails with anything but a sentence of ours: a file system may hiccup
 MAX_LOSSES = 3
 PAUSE_S = 1.0
+POLL_S, MAX_POLL_S = 2e-4, 5e-3
 OUT_OF_MEMORY = "most often that is memory: use fewer workers on each machine, or --bin"
 
 
@@ -61,10 +63,11 @@ def _dumps(what: object, **options: Any) -> bytes:  # noqa: ANN401 - those of pi
 
 
 class _Parcel:
-    """A function on its way: pickled once, and unpickled once in each process, where its first block runs.
+    """A function on its way: pickled once, and unpickled where it arrives, when its first block runs.
 
     Arrays stay outside the pickle, so they are not copied on the way. Unpickling waits for a block, because an
-    error in it (a missing file) then reaches the caller as that of a block.
+    error in it (a missing file) then reaches the caller as that of a block. It is done once in each process, or
+    twice where dask sends a worker the same parcel from two sides.
     """
 
     def __init__(self, head: bytes, buffers: list[Any], function: Callable[[Any], Any] | None = None) -> None:
@@ -160,11 +163,12 @@ class _Errand:
 
     def __exit__(self, *_: object) -> None:
         left = [task.future for task in self.waiting]
-        with suppress(Exception):  # the client may be gone, and with it what there is to cancel
+        with interrupts_later(), suppress(Exception):  # the client may be gone, and with it what there is to cancel
             if left:
                 self.client.cancel(left, force=True)
             if self.sent is not None:
                 self.sent.release()
+            self.waiting.clear()
 
     def is_full(self) -> bool:
         return len(self.waiting) >= self.limit
@@ -174,12 +178,14 @@ class _Errand:
         with self._sentences():
             if self.sent is None:
                 self._send()
-            self.waiting.append(_Task(packed, self._start(packed)))
+            with interrupts_later():
+                self.waiting.append(_Task(packed, self._start(packed)))
 
     def next_result(self) -> Any:  # noqa: ANN401 - whatever the function gives
         with self._sentences():
             answer = self._answer()
-        self.waiting.popleft()
+            with interrupts_later():
+                self.waiting.popleft()
         if isinstance(answer, _Refusal):
             raise answer.error
         return answer
@@ -187,15 +193,27 @@ class _Errand:
     def _send(self) -> None:
         """Bring the function to every worker; those that come later fetch it from the others."""
         for attempt in range(MAX_LOSSES):
-            self.client.wait_for_workers(1, timeout=WORKER_WAIT_S)
+            self._wait_for_workers()
             try:
-                self.sent = self.client.scatter(self.parcel, broadcast=True, hash=False)
+                with interrupts_later():
+                    self.sent = self.client.scatter(self.parcel, broadcast=True, hash=False)
                 break
             except OSError:  # a worker went while it was being served
                 if attempt == MAX_LOSSES - 1 or self.client.status != "running":
                     raise
                 time.sleep(PAUSE_S)
-        self.limit = TASKS_PER_THREAD * sum(self.client.nthreads().values())
+        with interrupts_later():
+            self.limit = TASKS_PER_THREAD * sum(self.client.nthreads().values())
+
+    def _wait_for_workers(self) -> None:
+        end = time.monotonic() + WORKER_WAIT_S
+        while True:
+            with interrupts_later():
+                if self.client.nthreads():
+                    return
+            if time.monotonic() > end:
+                raise TimeoutError
+            time.sleep(PAUSE_S / 10)
 
     def _start(self, item: bytes) -> Any:  # noqa: ANN401 - a distributed.Future
         return self.client.submit(_run, self.sent, item, pure=False, retries=RETRIES)
@@ -208,23 +226,28 @@ class _Errand:
             except self.distributed.CancelledError as error:
                 if getattr(error, "reason", "") == "scheduler-connection-lost" or self.client.status != "running":
                     raise
-            self.client.wait_for_workers(1, timeout=WORKER_WAIT_S)
+            self._wait_for_workers()
             time.sleep(PAUSE_S)  # what guards a new worker must be ready before a block may take it down
             self._send()
-            for task in self.waiting:
-                if task.future.cancelled():
-                    task.future = self._start(task.item)
+            with interrupts_later():
+                for task in self.waiting:
+                    if task.future.cancelled():
+                        task.future = self._start(task.item)
         raise ResourceError(f"all workers were lost {MAX_LOSSES} times over one block; {OUT_OF_MEMORY}")
 
     def _wait(self, future: Any) -> object:  # noqa: ANN401 - a distributed.Future
-        while True:
-            try:
-                error = future.exception(timeout=WORKER_WAIT_S)
-                break
-            except TimeoutError:  # a long block, or nobody there to do it
-                self.client.wait_for_workers(1, timeout=WORKER_WAIT_S)
-        if error is None:
-            return future.result()
+        """Wait here, not within the library, where an interrupt would leave things half done."""
+        looked, pause = time.monotonic(), POLL_S
+        while not future.done():
+            time.sleep(pause)
+            pause = min(2 * pause, MAX_POLL_S)
+            if time.monotonic() - looked > WORKER_WAIT_S:  # a long block, or nobody there to do it
+                self._wait_for_workers()
+                looked = time.monotonic()
+        with interrupts_later():
+            error = future.exception()
+            if error is None:
+                return future.result()
         raise error if isinstance(error, self.distributed.CancelledError) else self._failure(error)
 
     def _failure(self, error: BaseException) -> Unmix4dError:

@@ -2,16 +2,15 @@
 
 import importlib
 import logging
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import resource_tracker
 from typing import Any
 
 from unmix4d.errors import ResourceError, UsageError
 from unmix4d.execute.cluster import Dask
+from unmix4d.execute.interrupts import children_uninterrupted
 from unmix4d.execute.local import Executor, executor
 
 CONNECT_S = 10.0
@@ -108,7 +107,7 @@ def _start_workers(n_workers: int) -> Iterator[Any]:
         scratch = opened.enter_context(tempfile.TemporaryDirectory(prefix="unmix4d-", ignore_cleanup_errors=True))
         opened.enter_context(importlib.import_module("dask").config.set({"temporary-directory": scratch}))
         try:
-            with _interrupts_deferred():
+            with children_uninterrupted():
                 cluster = opened.enter_context(
                     distributed.LocalCluster(
                         n_workers=n_workers,
@@ -129,23 +128,6 @@ def _start_workers(n_workers: int) -> Iterator[Any]:
                 'workers must do its work under: if __name__ == "__main__"'
             ) from error
         yield opened.enter_context(distributed.Client(cluster, set_as_default=False, direct_to_workers=True))
-
-
-@contextmanager
-def _interrupts_deferred() -> Iterator[None]:
-    """Start threads and processes that Ctrl-C does not reach: it is for this process, which ends them in order.
-
-    They inherit the signals that the thread which starts them has blocked.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # when it starts, it unblocks them
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

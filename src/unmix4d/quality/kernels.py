@@ -1,0 +1,47 @@
+"""Compiled inner loop over patterns of any real type, which are read where they lie and not copied."""
+
+import numpy as np
+
+from unmix4d.execute.compiled import compiled
+from unmix4d.records import AnyArray, FloatArray, IntArray
+
+PIXELS = 1024
+
+
+@compiled
+def add_classes(
+    patterns: AnyArray, labels: IntArray, order: IntArray, sums: FloatArray, directions: FloatArray
+) -> None:
+    """Add the patterns of every class to ``sums``, and divided by their norms to ``directions``.
+
+    Parameters
+    ----------
+    patterns : (n, n_pixels), any real type
+    labels : (n,) int64
+        Class of each pattern.
+    order : (n,) int64
+        In which the patterns are taken; by class, the sums of one class stay in cache.
+    sums, directions : (n_classes, n_pixels) float64
+        Are changed; a pattern of zeros adds nothing.
+    """
+    n, n_pixels = patterns.shape
+    inverse = np.zeros(n)
+    for p in range(n):
+        square = np.float64(0)
+        for left in range(0, n_pixels, PIXELS):
+            row = patterns[p, left : min(left + PIXELS, n_pixels)]
+            part = np.float32(0)
+            for d in range(row.size):
+                value = np.float32(row[d])
+                part += value * value
+            square += part
+        inverse[p] = 1 / np.sqrt(square) if square > 0 else 0
+    for left in range(0, n_pixels, PIXELS):
+        right = min(left + PIXELS, n_pixels)
+        for p in order:
+            row, scale = patterns[p, left:right], inverse[p]
+            whole, unit = sums[labels[p], left:right], directions[labels[p], left:right]
+            for d in range(right - left):
+                count = np.float64(row[d])
+                whole[d] += count
+                unit[d] += count * scale
