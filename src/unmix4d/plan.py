@@ -25,7 +25,7 @@ LEAST_ROWS = 256
 TILE_BYTES = 2**24
 SAMPLE_ROWS = 1024
 SAMPLE_BYTES = 2**30
-RANK, EXTRA_RANK, OVERSAMPLING = 48, 24, 16
+RANK, EXTRA_RANK, OVERSAMPLING, LANES = 48, 24, 16, 32
 PASSES = 4
 KEPT_K = 9
 
@@ -97,9 +97,14 @@ class _Sizes:
         """Bytes of what is held at once when the most is held: every k before and after it is brought to counts."""
         sides = self.n_probes + self.n_pixels
         low_rank = self.rank * (2 * self.n_probes * FLOAT + self.n_pixels * (3 * FLOAT + 8))
-        every_k = self.n_components * FLOAT * (2 * sides + 2 * self.n_pixels)
+        every_k = self.n_components * FLOAT * (2 * sides + 2 * self.n_pixels) + self.across
         kept = self.n_kept * FLOAT * 2 * sides
         return low_rank + max(every_k, kept + self.n_components * FLOAT * sides)
+
+    @property
+    def across(self) -> int:
+        """Bytes of all components as they are laid out for products."""
+        return (self.n_components + LANES) * self.n_pixels * FLOAT
 
     @property
     def sample(self) -> int:
@@ -111,8 +116,8 @@ class _Sizes:
         """Bytes of one block while it is worked on: as stored, masked or filtered, a tile of it, and its sums."""
         copies = 2 if self.item < FLOAT else 2 + 3 * FLOAT // self.item
         rows = max(1, block // self.stored_pattern)
-        sums = max(self.rank, 3 * 20) * self.n_pixels * FLOAT
-        return copies * block + 2 * TILE_BYTES + sums + 4 * rows * self.n_components * FLOAT
+        sums = max(self.rank, 4 * 21) * self.n_pixels * FLOAT
+        return copies * block + 2 * TILE_BYTES + sums + 7 * rows * self.n_components * FLOAT
 
 
 def make_plan(scan: Scan, settings: Settings, *, timed: bool = False) -> Plan:

@@ -10,6 +10,7 @@ from unmix4d.execute import Executor
 from unmix4d.factorize.factored import Candidate, squared_error
 from unmix4d.factorize.kernels import unpack_scaled
 from unmix4d.factorize.losses import Losses
+from unmix4d.factorize.products import SPARSE_TWICE, Across, Seen, density
 from unmix4d.factorize.rules import Rule
 from unmix4d.factorize.sketch import Buffer
 from unmix4d.records import AnyArray, FloatArray, IntArray, PatternMatrix
@@ -49,6 +50,7 @@ class Stack:
     """Components of several factorizations, one below the other; number i has ``bounds[i]:bounds[i + 1]``."""
 
     components: FloatArray
+    across: Across
     bounds: IntArray
 
     @classmethod
@@ -59,7 +61,7 @@ class Stack:
         stacked = np.empty((int(bounds[-1]), len(column)), dtype=np.float32)
         for candidate, own in zip(candidates, _parts(bounds), strict=True):
             np.multiply(candidate.components, inverse, out=stacked[own])
-        return cls(components=stacked, bounds=bounds)
+        return cls(components=stacked, across=Across.of(stacked), bounds=bounds)
 
     @property
     def parts(self) -> list[slice]:
@@ -103,8 +105,8 @@ class _Pass:
     def __call__(self, item: tuple[int, FloatArray, FloatArray]) -> _Part:
         block, row, weights = item
         patterns = self.matrix.read_block(block)
-        buffer = Buffer(len(patterns), patterns.shape[1])
-        cross = self._cross(patterns, buffer) * row[:, None]
+        cross, seen = self._cross(patterns, row, weights)
+        cross *= row[:, None]
         errors = [
             self._fit(weights, cross, own, gram) for own, gram in zip(self.stack.parts, self.grams, strict=True)
         ]
@@ -112,20 +114,22 @@ class _Pass:
             rows=self.matrix.rows_of(block),
             weights=weights,
             errors=errors,
-            losses=self._losses(patterns, row, weights),
+            losses=self._losses(patterns, row, weights, seen),
             squares=[weights[:, own].T @ weights[:, own] for own in self.stack.parts] if len(self.back_of) else [],
-            back=self._back(patterns, buffer, row, weights) if len(self.back_of) else None,
+            back=self._back(patterns, row, weights) if len(self.back_of) else None,
         )
 
-    def _cross(self, patterns: AnyArray, buffer: Buffer) -> FloatArray:
-        """Patterns times components, (n, K), column weights twice: of the patterns and of the components."""
-        cross = np.zeros((len(patterns), len(self.stack.components)), dtype=np.float32)
+    def _cross(self, patterns: AnyArray, row: FloatArray, weights: FloatArray) -> tuple[FloatArray, Seen | None]:
+        """Patterns times components, (n, K), column weights twice: of the patterns and of the components.
+
+        With it, where counts are few, what the losses need, as far as the weights from before tell.
+        """
         squared = self.column**2
-        for tile in buffer.tiles:
-            counts = buffer.part(tile)
-            unpack_scaled(patterns, tile.start, squared, counts)
-            cross += counts @ self.stack.components[:, tile].T
-        return cross
+        if self.losses is not None and density(patterns) <= SPARSE_TWICE:
+            faint = self.losses.presume_faint(patterns, _in_counts(weights, row))
+            if faint is not None:
+                return self.stack.across.times_and_seen(patterns, squared, faint)
+        return self.stack.across.times(patterns, squared), None
 
     def _fit(self, weights: FloatArray, cross: FloatArray, own: slice, gram: FloatArray) -> float:
         """Improve the weights of one factorization in place; give what they change of the squared error."""
@@ -136,20 +140,24 @@ class _Pass:
         weights[:, own] = fitted
         return squared_error(0.0, fitted, gram, wanted)
 
-    def _losses(self, patterns: AnyArray, row: FloatArray, weights: FloatArray) -> FloatArray:
+    def _losses(self, patterns: AnyArray, row: FloatArray, weights: FloatArray, seen: Seen | None) -> FloatArray:
         if self.losses is None:
             return np.zeros(len(self.grams))
-        counts = np.divide(weights, row[:, None], out=np.zeros_like(weights), where=row[:, None] > 0)
-        return self.losses.add_up(patterns, counts)
+        return self.losses.add_up(patterns, _in_counts(weights, row), seen)
 
-    def _back(self, patterns: AnyArray, buffer: Buffer, row: FloatArray, weights: FloatArray) -> FloatArray:
+    def _back(self, patterns: AnyArray, row: FloatArray, weights: FloatArray) -> FloatArray:
         wanted = (weights[:, self.back_of] * row[:, None]).T
         back = np.empty((len(self.back_of), patterns.shape[1]), dtype=np.float32)
+        buffer = Buffer(*patterns.shape)
         for tile in buffer.tiles:
             counts = buffer.part(tile)
             unpack_scaled(patterns, tile.start, self.column, counts)
             back[:, tile] = wanted @ counts
         return back
+
+
+def _in_counts(weights: FloatArray, row: FloatArray) -> FloatArray:
+    return np.divide(weights, row[:, None], out=np.zeros_like(weights), where=row[:, None] > 0)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

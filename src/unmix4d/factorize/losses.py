@@ -12,10 +12,12 @@ import numpy as np
 
 from unmix4d.execute.compiled import compiled, inlined
 from unmix4d.factorize.kernels import PIXELS
+from unmix4d.factorize.products import Seen
 from unmix4d.factorize.sketch import Buffer
 from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray
 
 ALMOST_ONE = 1 - 1e-5
+MARGIN = 1.1
 MOST_BRIGHT = 0.5
 """Share of bright pixels above which all are compared one by one (docs/performance.md)."""
 
@@ -50,7 +52,12 @@ class Losses:
         largest = [(components[a:b] * scale[a:b, None]).max(axis=0) for a, b in pairwise(bounds)]
         return cls(components=components, bounds=bounds, sums=sums, largest=np.array(largest))
 
-    def add_up(self, patterns: AnyArray, weights: FloatArray) -> FloatArray:
+    def presume_faint(self, patterns: AnyArray, weights: FloatArray) -> BoolArray | None:
+        """Pixels that stay faint if weights (n, K), in counts, grow a little; None if they are not worth it."""
+        bright = self._bright(patterns, weights * np.float32(MARGIN))
+        return None if bright.mean() > MOST_BRIGHT else ~bright
+
+    def add_up(self, patterns: AnyArray, weights: FloatArray, seen: Seen | None = None) -> FloatArray:
         """Sum of |patterns - weights @ components| of every factorization.
 
         Parameters
@@ -58,17 +65,32 @@ class Losses:
         patterns : (n, n_pixels), any real type
         weights : (n, K) float32
             Of all factorizations side by side, in counts.
+        seen : Seen, optional
+            Spares another look at the faint pixels, if those it has are faint.
 
         Returns
         -------
         (n_factorizations,) float64
         """
         bright = self._bright(patterns, weights)
+        if seen is not None and not np.any(bright & seen.faint):
+            columns = np.flatnonzero(~seen.faint)
+            return self._at(columns, patterns, weights) + self._from_seen(weights, seen)
         if bright.mean() > MOST_BRIGHT:
             return absolute_errors(patterns, weights, self.components, self.bounds)
-        columns = np.flatnonzero(bright)
+        return self._at(np.flatnonzero(bright), patterns, weights) + self._faint(patterns, weights, ~bright)
+
+    def _at(self, columns: IntArray, patterns: AnyArray, weights: FloatArray) -> FloatArray:
+        """Sum over these pixels, which are compared one by one."""
         few, own = pick_columns(patterns, columns), pick_columns(self.components, columns)
-        return absolute_errors(few, weights, own, self.bounds) + self._faint(patterns, weights, ~bright)
+        return absolute_errors(few, weights, own, self.bounds)
+
+    def _from_seen(self, weights: FloatArray, seen: Seen) -> FloatArray:
+        """Sum over faint pixels: of v, and of v' everywhere less twice that where v > 0."""
+        everywhere = (self.components @ seen.faint.astype(np.float32)).astype(np.float64)
+        along = weights.sum(axis=0, dtype=np.float64) * everywhere
+        along -= 2 * np.einsum("ij,ij->j", weights, seen.sums, dtype=np.float64)
+        return np.asarray(seen.counts + np.add.reduceat(along, self.bounds[:-1]))
 
     def _bright(self, patterns: AnyArray, weights: FloatArray) -> BoolArray:
         """Pixels where some V' may exceed 1, (n_pixels,).
