@@ -28,8 +28,8 @@ class Limits:
         return len(history) > self.window and history[-1 - self.window] - history[-1] < self.tol * history[0]
 
     def closer(self) -> "Limits":
-        """Limits for an iteration that starts near its end: half the window and half the gain."""
-        return replace(self, tol=self.tol / 2, window=max(1, self.window // 2))
+        """Limits for an iteration that starts near its end: half the window."""
+        return replace(self, window=max(1, self.window // 2))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -15,7 +15,7 @@ from unmix4d.records import FactoredMatrix
 
 FALLBACK = "spa"
 MANY_PROBES = 32768
-LAST_STEPS = 5
+LAST_STEPS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
