@@ -16,7 +16,7 @@ from unmix4d.factorize.refine import Measured, measure
 from unmix4d.factorize.rules import Rule, hals, multiplicative
 from unmix4d.factorize.sketch import prime, sketch_matrix
 from unmix4d.factorize.start import STARTS
-from unmix4d.factorize.tries import Tried, finish, try_starts
+from unmix4d.factorize.tries import Tried, between, finish, try_starts
 from unmix4d.factorize.weighting import Scheme, find_weighting, take_sample
 from unmix4d.records import FactoredMatrix, Factorization, PatternMatrix
 from unmix4d.registry import Keeper, NothingKept
@@ -231,10 +231,13 @@ class Alternating:
         keeper: Keeper,
     ) -> None:
         """Put what becomes of the best start of each k in its place."""
+        grouped = between(factored, coarse)
 
         def improve(k: int) -> tuple[int, Candidate]:
             kept = keeper.load(f"fit-{root:08x}-k{k:03d}")
-            return k, finish(factored, coarse, tried[k], fitter) if kept is None else steps.unpack_candidate(kept)
+            return k, finish(
+                factored, coarse, grouped, tried[k], fitter
+            ) if kept is None else steps.unpack_candidate(kept)
 
         for k, candidate in self._local().map_blocks(improve, sorted(tried)):
             tried[k] = replace(tried[k], best=candidate)

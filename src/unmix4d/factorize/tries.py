@@ -93,7 +93,14 @@ def _stability(candidates: Sequence[Candidate]) -> float:
     return float(np.mean([reproducibility(a.components, b.components) for a, b in combinations(best, 2)]))
 
 
-def finish(factored: FactoredMatrix, coarse: Coarse, tried: Tried, fitter: Fitter) -> Candidate:
+def between(factored: FactoredMatrix, coarse: Coarse) -> FactoredMatrix | None:
+    """Give what `finish` goes through: all pixels of grouped probes. None where probes are few."""
+    return coarse.with_all_pixels(factored) if len(factored.scores) > MANY_PROBES else None
+
+
+def finish(
+    factored: FactoredMatrix, coarse: Coarse, grouped: FactoredMatrix | None, tried: Tried, fitter: Fitter
+) -> Candidate:
     """Bring the best start to the matrix itself: first all its pixels, then all its probes.
 
     Where probes are many, groups of them determine the components nearly as well; a few steps with all follow.
@@ -101,11 +108,9 @@ def finish(factored: FactoredMatrix, coarse: Coarse, tried: Tried, fitter: Fitte
     best = tried.best
     components = coarse.pixels.spread(best.components)
     weights, closer = best.weights, fitter.limits.closer()
-    if len(factored.scores) > MANY_PROBES:
-        grouped = replace(fitter, limits=closer).fit(
-            coarse.with_all_pixels(factored), best.start, components, weights
-        )
-        components, weights = grouped.components, grouped.weights
+    if grouped is not None:
+        nearly = replace(fitter, limits=closer).fit(grouped, best.start, components, weights)
+        components, weights = nearly.components, nearly.weights
         closer = replace(closer, max_iter=min(closer.max_iter, LAST_STEPS), window=LAST_STEPS)
     spread = coarse.probes.spread(weights.T).T
     return replace(fitter, limits=closer).fit(factored, best.start, components, spread)

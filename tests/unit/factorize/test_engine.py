@@ -14,7 +14,7 @@ from unmix4d.factorize.exact import Problem
 from unmix4d.factorize.factored import Fitter, Limits
 from unmix4d.factorize.refine import measure
 from unmix4d.factorize.rules import hals
-from unmix4d.factorize.tries import finish, try_starts
+from unmix4d.factorize.tries import between, finish, try_starts
 from unmix4d.records import Geometry, PatternMatrix
 
 SCAN, PATTERN = (14, 16), (12, 12)
@@ -103,7 +103,7 @@ def test_the_best_start_of_the_coarse_matrix_is_as_good_as_a_start_on_the_matrix
     factored = Hals().factor(matrix_of(data_of()), 4)
     coarse = coarsen(factored)
     tried = try_starts(coarse, 3, ("spa", "kmeans"), fitter(), smaller=None, seed=(0,), executor=Serial())
-    found = finish(factored, coarse, tried, fitter())
+    found = finish(factored, coarse, between(factored, coarse), tried, fitter())
     direct = fitter().fit(factored, "spa", np.maximum(factored.scores[[0, 7, 15]] @ factored.basis, 0))
     assert found.objective <= direct.objective * (1 + 1e-4)
     assert set(tried.losses) == {"spa", "kmeans"}
