@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+import scipy.linalg.cython_blas  # noqa: F401 - what compiled products use: there before its threads are limited
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -11,11 +11,11 @@ from itertools import pairwise
 import numpy as np
 
 from unmix4d.execute.compiled import compiled, inlined
-from unmix4d.factorize.kernels import PIXELS
 from unmix4d.factorize.products import Seen
 from unmix4d.factorize.sketch import Buffer
 from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray
 
+ROWS, PIXELS = 64, 512
 ALMOST_ONE = 1 - 1e-5
 MARGIN = 1.1
 MOST_BRIGHT = 0.5
@@ -173,92 +173,34 @@ def absolute_errors(
     (n_factorizations,) float64
     """
     n, n_pixels = patterns.shape
+    across = np.ascontiguousarray(weights.T)
+    counts, made = np.empty(ROWS * PIXELS, np.float32), np.empty(ROWS * PIXELS, np.float32)
+    own, few = np.empty(len(components) * PIXELS, np.float32), np.empty(len(components) * ROWS, np.float32)
     totals = np.zeros(len(bounds) - 1)
-    rest = np.empty((4, PIXELS), np.float32)
     for left in range(0, n_pixels, PIXELS):
-        right = min(left + PIXELS, n_pixels)
-        for p in range(0, n, 4):
-            for i in range(len(bounds) - 1):
-                where = (p, left, right, bounds[i], bounds[i + 1])
-                if p + 4 <= n:
-                    totals[i] += _four_rows(patterns, weights, components, where, rest)
-                else:
-                    totals[i] += _last_rows(patterns, weights, components, where, rest)
+        width = min(PIXELS, n_pixels - left)
+        tile = own[: len(components) * width].reshape(len(components), width)
+        tile[:] = components[:, left : left + width]
+        for top in range(0, n, ROWS):
+            size = min(ROWS, n - top)
+            here, there = counts[: size * width].reshape(size, width), made[: size * width].reshape(size, width)
+            here[:] = patterns[top : top + size, left : left + width]
+            part = few[: len(components) * size].reshape(len(components), size)
+            part[:] = across[:, top : top + size]
+            for i in range(len(totals)):
+                np.dot(part[bounds[i] : bounds[i + 1]].T, tile[bounds[i] : bounds[i + 1]], there)
+                totals[i] += _distance(here, there)
     return totals
 
 
 @inlined
-def _four_rows(
-    patterns: AnyArray,
-    weights: FloatArray,
-    components: FloatArray,
-    where: tuple[int, int, int, int, int],
-    rest: FloatArray,
-) -> float:
-    """Four rows and four components at a time: a pixel of a component is loaded once for sixteen products."""
-    p, left, right, first, last = where
-    size = right - left
-    rest0, rest1, rest2, rest3 = rest[0, :size], rest[1, :size], rest[2, :size], rest[3, :size]
-    v0, v1 = patterns[p, left:right], patterns[p + 1, left:right]
-    v2, v3 = patterns[p + 2, left:right], patterns[p + 3, left:right]
-    for d in range(size):
-        rest0[d] = v0[d]
-        rest1[d] = v1[d]
-        rest2[d] = v2[d]
-        rest3[d] = v3[d]
-    j = first
-    while j + 4 <= last:
-        c0, c1 = components[j, left:right], components[j + 1, left:right]
-        c2, c3 = components[j + 2, left:right], components[j + 3, left:right]
-        w00, w01, w02, w03 = weights[p, j], weights[p, j + 1], weights[p, j + 2], weights[p, j + 3]
-        w10, w11, w12, w13 = weights[p + 1, j], weights[p + 1, j + 1], weights[p + 1, j + 2], weights[p + 1, j + 3]
-        w20, w21, w22, w23 = weights[p + 2, j], weights[p + 2, j + 1], weights[p + 2, j + 2], weights[p + 2, j + 3]
-        w30, w31, w32, w33 = weights[p + 3, j], weights[p + 3, j + 1], weights[p + 3, j + 2], weights[p + 3, j + 3]
-        for d in range(size):
-            x0, x1, x2, x3 = c0[d], c1[d], c2[d], c3[d]
-            rest0[d] -= w00 * x0 + w01 * x1 + w02 * x2 + w03 * x3
-            rest1[d] -= w10 * x0 + w11 * x1 + w12 * x2 + w13 * x3
-            rest2[d] -= w20 * x0 + w21 * x1 + w22 * x2 + w23 * x3
-            rest3[d] -= w30 * x0 + w31 * x1 + w32 * x2 + w33 * x3
-        j += 4
-    while j < last:
-        c0 = components[j, left:right]
-        w00, w10, w20, w30 = weights[p, j], weights[p + 1, j], weights[p + 2, j], weights[p + 3, j]
-        for d in range(size):
-            x0 = c0[d]
-            rest0[d] -= w00 * x0
-            rest1[d] -= w10 * x0
-            rest2[d] -= w20 * x0
-            rest3[d] -= w30 * x0
-        j += 1
-    total = np.float32(0)
-    for d in range(size):
-        total += abs(rest0[d]) + abs(rest1[d]) + abs(rest2[d]) + abs(rest3[d])
-    return float(total)
-
-
-@inlined
-def _last_rows(
-    patterns: AnyArray,
-    weights: FloatArray,
-    components: FloatArray,
-    where: tuple[int, int, int, int, int],
-    rest: FloatArray,
-) -> float:
-    """Take the rows that are left over one at a time."""
-    start, left, right, first, last = where
-    left_over = rest[0, : right - left]
+def _distance(here: FloatArray, there: FloatArray) -> float:
+    """Sum of |here - there|, in float64 over the rows."""
     total = np.float64(0)
-    for p in range(start, len(patterns)):
-        row = patterns[p, left:right]
-        for d in range(right - left):
-            left_over[d] = row[d]
-        for j in range(first, last):
-            weight, component = weights[p, j], components[j, left:right]
-            for d in range(right - left):
-                left_over[d] -= weight * component[d]
+    for p in range(len(here)):
+        one, other = here[p], there[p]
         part = np.float32(0)
-        for d in range(right - left):
-            part += abs(left_over[d])
+        for d in range(one.size):
+            part += abs(one[d] - other[d])
         total += part
     return float(total)
