@@ -6,7 +6,7 @@ float64. Slices are taken before the inner loops, because indexing with an offse
 
 import numpy as np
 
-from unmix4d.execute.compiled import compiled, inlined
+from unmix4d.compiled import compiled, inlined
 from unmix4d.records import AnyArray, FloatArray
 
 ROWS = 256

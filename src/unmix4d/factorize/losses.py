@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from unmix4d.execute.compiled import compiled, inlined
+from unmix4d.compiled import compiled, inlined
 from unmix4d.factorize.products import Seen
 from unmix4d.factorize.sketch import Buffer
 from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray

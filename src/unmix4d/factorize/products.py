@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unmix4d.execute.compiled import compiled, inlined
+from unmix4d.compiled import compiled, inlined
 from unmix4d.factorize.kernels import unpack_scaled
 from unmix4d.factorize.sketch import Buffer
 from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray

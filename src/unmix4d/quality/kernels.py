@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unmix4d.execute.compiled import compiled
+from unmix4d.compiled import compiled
 from unmix4d.records import AnyArray, FloatArray, IntArray
 
 PIXELS = 1024
