@@ -14,11 +14,11 @@ from unmix4d.factorize.exact import Problem, in_counts
 from unmix4d.factorize.factored import Candidate, Fitter, Limits
 from unmix4d.factorize.refine import Measured, measure
 from unmix4d.factorize.rules import Rule, hals, multiplicative
-from unmix4d.factorize.sketch import prime, sketch_matrix
+from unmix4d.factorize.sketch import Sketch, prime, sketch_matrix
 from unmix4d.factorize.start import STARTS
 from unmix4d.factorize.tries import Tried, between, finish, try_starts
 from unmix4d.factorize.weighting import Scheme, find_weighting, take_sample
-from unmix4d.records import FactoredMatrix, Factorization, PatternMatrix
+from unmix4d.records import FactoredMatrix, Factorization, FloatArray, PatternMatrix
 from unmix4d.registry import Keeper, NothingKept
 
 Progress = Callable[[float, float], None]
@@ -80,7 +80,7 @@ class Alternating:
     local: Executor | None = None
     progress: Progress = _silent
     keeper: Keeper = field(default_factory=NothingKept)
-    _factored: dict[int, tuple[PatternMatrix, FactoredMatrix]] = field(
+    _sketches: dict[int, tuple[PatternMatrix, Sketch]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -107,21 +107,24 @@ class Alternating:
         _check(ks, min(matrix.n_probes, matrix.n_pixels), self.starts)
         root = int(rng.integers(2**32))
         count = _Steps(total=2 * PASSES * matrix.n_blocks, report=self.progress, each=matrix.n_blocks / len(ks))
-        factored = self.factor(matrix, max(ks), seed=root, after_block=count.block)
-        tried = self._fit(factored, ks, root=root, count=count)
+        sketch = self._sketch(matrix, max(ks), seed=root, after_block=count.block)
+        tried = self._fit(sketch.factored, ks, root=root, count=count)
         problem = Problem(
             matrix=matrix,
-            row=factored.row,
-            column=factored.column,
-            norm2=factored.norm2,
+            row=sketch.row,
+            column=sketch.factored.column,
+            norm2=sketch.norm2,
             rule=type(self).rule,
-            penalty=self._penalty(factored),
+            penalty=self._penalty(sketch.norm2, matrix.n_probes),
             executor=Counted(self.executor, count.block),
         )
+        for found in tried.values():
+            found.best.weights = sketch.to_probes(found.best.weights)
         measured = self._measured(problem, tried, root=root)
         count.finish()
         return {
-            k: self._record(tried[k], factored, loss=loss) for k, loss in zip(tried, measured.losses, strict=True)
+            k: self._record(tried[k], matrix, (problem.row, problem.column), loss=loss)
+            for k, loss in zip(tried, measured.losses, strict=True)
         }
 
     def fit_factored(
@@ -142,7 +145,8 @@ class Alternating:
         _check(ks, min(len(factored.scores), factored.basis.shape[1]), self.starts)
         count = _Steps(total=2 * len(ks), report=self.progress, each=1)
         tried = self._fit(factored, ks, root=int(rng.integers(2**32)), count=count, keeper=NothingKept())
-        return {k: self._record(found, factored, loss=float("nan")) for k, found in tried.items()}
+        scale = factored.row, factored.column
+        return {k: self._record(found, factored, scale, loss=float("nan")) for k, found in tried.items()}
 
     def factor(
         self, matrix: PatternMatrix, k_max: int, *, seed: int = 0, after_block: Callable[[], None] = lambda: None
@@ -163,22 +167,25 @@ class Alternating:
         -------
         FactoredMatrix
         """
+        return self._sketch(matrix, k_max, seed=seed, after_block=after_block).factored
+
+    def _sketch(self, matrix: PatternMatrix, k_max: int, *, seed: int, after_block: Callable[[], None]) -> Sketch:
         rank = max(RANK, k_max + EXTRA_RANK)
-        known = self._factored.get(rank)
+        known = self._sketches.get(rank)
         if known is not None and known[0] is matrix:
             return known[1]
         name = f"sketch-{rank}"
         kept = self.keeper.load(name)
         if kept is None:
             with one_blas_thread():
-                factored = self._look(matrix, rank, seed, Counted(self.executor, after_block))
-            self.keeper.save(name, steps.pack_matrix(factored))
+                sketch = self._look(matrix, rank, seed, Counted(self.executor, after_block))
+            self.keeper.save(name, steps.pack_sketch(sketch))
         else:
-            factored = steps.unpack_matrix(kept, matrix)
-        self._factored[rank] = matrix, factored
-        return factored
+            sketch = steps.unpack_sketch(kept, matrix)
+        self._sketches[rank] = matrix, sketch
+        return sketch
 
-    def _look(self, matrix: PatternMatrix, rank: int, seed: int, executor: Executor) -> FactoredMatrix:
+    def _look(self, matrix: PatternMatrix, rank: int, seed: int, executor: Executor) -> Sketch:
         sample = take_sample(matrix, in_pairs=self.weighting == "measured")
         weighting = find_weighting(matrix, sample, self.weighting, executor=self.executor)
         directions = prime(sample, weighting, rank=rank, rng=np.random.default_rng(seed))
@@ -198,7 +205,7 @@ class Alternating:
         fitter = Fitter(
             rule=type(self).rule,
             limits=Limits(max_iter=self.max_iter or self.default_iterations, tol=self.tol),
-            penalty=self._penalty(factored),
+            penalty=self._penalty(factored.norm2, len(factored.scores)),
             extrapolate=self.extrapolates,
         )
         tried: dict[int, Tried] = {}
@@ -259,18 +266,26 @@ class Alternating:
             return self.local
         return self.executor if isinstance(self.executor, (Serial, Threads)) else Serial()
 
-    def _penalty(self, factored: FactoredMatrix) -> float:
-        return self.l1 * float(np.sqrt(factored.norm2 / len(factored.scores)))
+    def _penalty(self, norm2: float, n_rows: int) -> float:
+        return self.l1 * float(np.sqrt(norm2 / n_rows))
 
-    def _record(self, tried: Tried, factored: FactoredMatrix, *, loss: float) -> Factorization:
+    def _record(
+        self,
+        tried: Tried,
+        fitted: PatternMatrix | FactoredMatrix,
+        scale: tuple[FloatArray, FloatArray],
+        *,
+        loss: float,
+    ) -> Factorization:
+        """Bring what was found to counts; ``scale`` are the weights of rows and columns."""
         candidate = tried.best
-        components, weights = in_counts(candidate, factored.row, factored.column)
+        components, weights = in_counts(candidate, *scale)
         return Factorization(
             components=components,
             weights=weights,
-            geometry=factored.geometry,
-            probe_mask=factored.probe_mask,
-            pixel_mask=factored.pixel_mask,
+            geometry=fitted.geometry,
+            probe_mask=fitted.probe_mask,
+            pixel_mask=fitted.pixel_mask,
             loss=loss,
             loss_history=tuple(candidate.history),
             converged=candidate.converged,

@@ -8,11 +8,9 @@ import numpy as np
 
 from unmix4d.execute import Executor
 from unmix4d.factorize.factored import Candidate, squared_error
-from unmix4d.factorize.kernels import unpack_scaled
 from unmix4d.factorize.losses import Losses
-from unmix4d.factorize.products import SPARSE_TWICE, Across, Seen, density
+from unmix4d.factorize.products import SPARSE_TWICE, Across, Seen, back_product, density
 from unmix4d.factorize.rules import Rule
-from unmix4d.factorize.sketch import Buffer
 from unmix4d.records import AnyArray, FloatArray, IntArray, PatternMatrix
 
 FINAL_SWEEPS = 10
@@ -89,7 +87,8 @@ class _Part:
 class _Pass:
     """Works on one block at a time; small enough to travel.
 
-    ``back_of`` names the stacked rows for which weightsᵀ matrix is wanted; ``losses`` are taken if given.
+    ``back_of`` names the stacked rows for which weightsᵀ matrix is wanted, at every ``stride``-th pixel; ``losses``
+    are taken if given.
     """
 
     matrix: PatternMatrix
@@ -100,6 +99,7 @@ class _Pass:
     penalty: float
     sweeps: int
     back_of: IntArray
+    stride: int
     losses: Losses | None
 
     def __call__(self, item: tuple[int, FloatArray, FloatArray]) -> _Part:
@@ -146,14 +146,8 @@ class _Pass:
         return self.losses.add_up(patterns, _in_counts(weights, row), seen)
 
     def _back(self, patterns: AnyArray, row: FloatArray, weights: FloatArray) -> FloatArray:
-        wanted = (weights[:, self.back_of] * row[:, None]).T
-        back = np.empty((len(self.back_of), patterns.shape[1]), dtype=np.float32)
-        buffer = Buffer(*patterns.shape)
-        for tile in buffer.tiles:
-            counts = buffer.part(tile)
-            unpack_scaled(patterns, tile.start, self.column, counts)
-            back[:, tile] = wanted @ counts
-        return back
+        here = slice(None, None, self.stride)
+        return back_product(patterns[:, here], weights[:, self.back_of] * row[:, None], self.column[here])
 
 
 def _in_counts(weights: FloatArray, row: FloatArray) -> FloatArray:
@@ -162,7 +156,7 @@ def _in_counts(weights: FloatArray, row: FloatArray) -> FloatArray:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Sums:
-    """What all blocks add up to, in the order of the candidates; ``back`` has the rows that were asked for."""
+    """What all blocks add up to, in the order of the candidates; ``back`` has the rows and pixels asked for."""
 
     errors: FloatArray
     losses: FloatArray
@@ -170,14 +164,22 @@ class Sums:
     back: FloatArray
 
     def gain(self, i: int, candidate: Candidate, back: FloatArray, norm2: float, rule: Rule) -> float:
-        """Share of the error of candidate i that one more update of its components would take away."""
-        squares = self.squares[i]
+        """Share of the error of candidate i that one more update of its components would take away.
+
+        Each pixel is updated on its own, so that those of ``back``, evenly spread, speak for all.
+        """
+        squares, stride = self.squares[i], -(-candidate.components.shape[1] // back.shape[1])
+        old = candidate.components[:, ::stride]
+        new = improved_components(old, squares, back, rule)
+        less = _fit(old, squares, back) - _fit(new, squares, back)
         before = max(norm2 + float(self.errors[i]), 0.0)
-        grown = improved_components(candidate.components, squares, back, rule)
-        fit = float(np.einsum("ij,ij->", back, grown, dtype=np.float64))
-        size = float(np.einsum("ij,ij->", squares, (grown @ grown.T).astype(np.float64)))
-        after = max(norm2 - 2 * fit + size, 0.0)
-        return (before - after) / before if before > 0 else 0.0
+        return less * candidate.components.shape[1] / back.shape[1] / before if before > 0 else 0.0
+
+
+def _fit(components: FloatArray, squares: FloatArray, back: FloatArray) -> float:
+    """Squared error less that of no components at all."""
+    fit = float(np.einsum("ij,ij->", back, components, dtype=np.float64))
+    return float(np.einsum("ij,ij->", squares, (components @ components.T).astype(np.float64))) - 2 * fit
 
 
 def improved_components(components: FloatArray, squares: FloatArray, back: FloatArray, rule: Rule) -> FloatArray:
@@ -190,7 +192,13 @@ def improved_components(components: FloatArray, squares: FloatArray, back: Float
 
 
 def run_pass(
-    problem: Problem, candidates: Sequence[Candidate], *, sweeps: int, back_of: Sequence[int], measures: bool
+    problem: Problem,
+    candidates: Sequence[Candidate],
+    *,
+    sweeps: int,
+    back_of: Sequence[int],
+    measures: bool,
+    stride: int = 1,
 ) -> Sums:
     """Fit the weights of all candidates, block by block, and add up what else is asked for.
 
@@ -205,6 +213,8 @@ def run_pass(
         Candidates for which weightsᵀ matrix is wanted.
     measures : bool
         Whether the sums of |V - V'| are wanted.
+    stride : int
+        Of the pixels at which weightsᵀ matrix is wanted.
 
     Returns
     -------
@@ -222,13 +232,14 @@ def run_pass(
         penalty=problem.penalty,
         sweeps=sweeps,
         back_of=np.concatenate(wanted) if wanted else np.zeros(0, dtype=np.int64),
+        stride=stride,
         losses=Losses.of(stack.components, stack.bounds) if measures else None,
     )
     sums = Sums(
         errors=np.zeros(len(candidates)),
         losses=np.zeros(len(candidates)),
         squares=[np.zeros((c.k, c.k)) for c in candidates],
-        back=np.zeros((len(work.back_of), problem.matrix.n_pixels)),
+        back=np.zeros((len(work.back_of), -(-problem.matrix.n_pixels // stride))),
     )
     for part in problem.executor.map_blocks(work, _items(problem, candidates)):
         for candidate, own in zip(candidates, parts, strict=True):

@@ -10,6 +10,7 @@ from unmix4d.records import FactoredMatrix, FloatArray
 
 FIRST_SWEEPS = 10
 SWEEPS = 2
+LOOSER = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,10 @@ class Limits:
     def reached(self, history: list[float]) -> bool:
         """Whether the last steps gained too little to go on."""
         return len(history) > self.window and history[-1 - self.window] - history[-1] < self.tol * history[0]
+
+    def looser(self) -> "Limits":
+        """Limits for an iteration whose result is going to be improved."""
+        return replace(self, tol=LOOSER * self.tol)
 
     def closer(self) -> "Limits":
         """Limits for an iteration that starts near its end: half the window."""

@@ -7,7 +7,7 @@ float64. Slices are taken before the inner loops, because indexing with an offse
 import numpy as np
 
 from unmix4d.compiled import compiled, inlined
-from unmix4d.records import AnyArray, FloatArray
+from unmix4d.records import AnyArray, FloatArray, IntArray
 
 ROWS = 256
 PIXELS = 1024
@@ -139,6 +139,33 @@ def unpack(
             for d in range(high - low):
                 value = np.float32(stored[d])
                 out[d] = value
+                one += value * first[d]
+                two += value * value * second[d]
+            sums[p] += one
+            squares[p] += two
+    return sums, squares
+
+
+@compiled
+def add_up(
+    patterns: AnyArray, of: IntArray, measure: FloatArray, squared: FloatArray, counts: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Add patterns (n, n_pixels) up in ``counts`` (n_groups, n_pixels), row p in ``of[p]``, with two sums a row.
+
+    The sums are those of `unpack`.
+    """
+    n, n_pixels = patterns.shape
+    sums, squares = np.zeros(n), np.zeros(n)
+    counts[:] = 0
+    for p in range(n):
+        for low in range(0, n_pixels, PIXELS):
+            high = min(low + PIXELS, n_pixels)
+            stored, out = patterns[p, low:high], counts[of[p], low:high]
+            first, second = measure[low:high], squared[low:high]
+            one, two = np.float32(0), np.float32(0)
+            for d in range(high - low):
+                value = np.float32(stored[d])
+                out[d] += value
                 one += value * first[d]
                 two += value * value * second[d]
             sums[p] += one

@@ -1,8 +1,8 @@
 """The K-component loss of many factorizations at once: sums of |V - V'| with V read once and kept in cache.
 
 Electrons are counted, so that most pixels of most patterns hold 0, 1 or 2. Where V' cannot exceed 1, |v - v'| is v'
-for v = 0 and v - v' otherwise: the sum over such faint pixels is linear in V', and one matrix product gives it for
-all factorizations at twice the speed. Only bright pixels are compared one by one.
+for v = 0 and v - v' otherwise: the sum over such faint pixels is linear in V', and only the counts that are not 0
+have to be looked at. Bright pixels are compared one by one; which are bright is settled for a few rows at a time.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from unmix4d.compiled import compiled, inlined
-from unmix4d.factorize.products import Seen
-from unmix4d.factorize.sketch import Buffer
+from unmix4d.factorize.products import CHUNK, Seen
 from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray
 
 ROWS, PIXELS = 64, 512
@@ -32,7 +31,7 @@ class Losses:
         Non-negative, those of all factorizations one below the other.
     bounds : (n_factorizations + 1,) int64
         Factorization i has the rows from ``bounds[i]`` to ``bounds[i + 1]``.
-    sums : (K,) float64
+    sums : (K,) float32
         Of the components over the pixels, 1 for those that are 0 everywhere.
     largest : (n_factorizations, n_pixels) float32
         Largest component of each factorization, for components of unit sum.
@@ -50,10 +49,13 @@ class Losses:
         sums[sums <= 0] = 1
         scale = (1 / sums).astype(np.float32)
         largest = [(components[a:b] * scale[a:b, None]).max(axis=0) for a, b in pairwise(bounds)]
-        return cls(components=components, bounds=bounds, sums=sums, largest=np.array(largest))
+        return cls(components=components, bounds=bounds, sums=sums.astype(np.float32), largest=np.array(largest))
 
     def presume_faint(self, patterns: AnyArray, weights: FloatArray) -> BoolArray | None:
-        """Pixels that stay faint if weights (n, K), in counts, grow a little; None if they are not worth it."""
+        """Pixels that stay faint if weights (n, K), in counts, grow a little; None if they are not worth it.
+
+        One row of (n_chunks, n_pixels) for every `CHUNK` rows of the patterns.
+        """
         bright = self._bright(patterns, weights * np.float32(MARGIN))
         return None if bright.mean() > MOST_BRIGHT else ~bright
 
@@ -66,60 +68,102 @@ class Losses:
         weights : (n, K) float32
             Of all factorizations side by side, in counts.
         seen : Seen, optional
-            Spares another look at the faint pixels, if those it has are faint.
+            Spares another look at the faint pixels.
 
         Returns
         -------
         (n_factorizations,) float64
         """
+        if seen is None:
+            everywhere = np.arange(patterns.shape[1])
+            return absolute_errors(patterns, weights, self.components, self.bounds, everywhere)
+        total = self._from_seen(weights, seen)
         bright = self._bright(patterns, weights)
-        if seen is not None and not np.any(bright & seen.faint):
-            columns = np.flatnonzero(~seen.faint)
-            return self._at(columns, patterns, weights) + self._from_seen(weights, seen)
-        if bright.mean() > MOST_BRIGHT:
-            return absolute_errors(patterns, weights, self.components, self.bounds)
-        return self._at(np.flatnonzero(bright), patterns, weights) + self._faint(patterns, weights, ~bright)
+        for i, (own, presumed) in enumerate(zip(bright, seen.faint, strict=True)):
+            rows = slice(CHUNK * i, CHUNK * (i + 1))
+            mistaken = np.flatnonzero(own & presumed)
+            if mistaken.size:
+                total -= self._linear(mistaken, patterns[rows], weights[rows])
+            compared = np.flatnonzero(own | ~presumed).astype(np.int32)
+            total += absolute_errors(patterns[rows], weights[rows], self.components, self.bounds, compared)
+        return total
 
-    def _at(self, columns: IntArray, patterns: AnyArray, weights: FloatArray) -> FloatArray:
-        """Sum over these pixels, which are compared one by one."""
+    def _linear(self, columns: IntArray, patterns: AnyArray, weights: FloatArray) -> FloatArray:
+        """Sum over these pixels as if they were faint."""
         few, own = pick_columns(patterns, columns), pick_columns(self.components, columns)
-        return absolute_errors(few, weights, own, self.bounds)
+        sides = np.where(few > 0, np.float32(-1), np.float32(1)) @ own.T
+        along = np.einsum("ij,ij->j", weights, sides, dtype=np.float64)
+        return np.asarray(float(few.sum(dtype=np.float64)) + np.add.reduceat(along, self.bounds[:-1]))
 
     def _from_seen(self, weights: FloatArray, seen: Seen) -> FloatArray:
         """Sum over faint pixels: of v, and of v' everywhere less twice that where v > 0."""
-        everywhere = (self.components @ seen.faint.astype(np.float32)).astype(np.float64)
-        along = weights.sum(axis=0, dtype=np.float64) * everywhere
+        everywhere = seen.faint.astype(np.float32) @ self.components.T
+        of_chunks = np.add.reduceat(weights, np.arange(0, len(weights), CHUNK), axis=0, dtype=np.float64)
+        along = np.einsum("ij,ij->j", of_chunks, everywhere, dtype=np.float64)
         along -= 2 * np.einsum("ij,ij->j", weights, seen.sums, dtype=np.float64)
         return np.asarray(seen.counts + np.add.reduceat(along, self.bounds[:-1]))
 
     def _bright(self, patterns: AnyArray, weights: FloatArray) -> BoolArray:
-        """Pixels where some V' may exceed 1, (n_pixels,).
-
-        V' is at most the largest sum of weights times the largest component, and at most the sum of the largest
-        weights times their components; both for components of unit sum.
-        """
-        if patterns.dtype.kind != "u":
-            return np.ones(patterns.shape[1], dtype=bool)
-        bright = np.zeros(patterns.shape[1], dtype=bool)
-        counts = weights * self.sums.astype(np.float32)
-        most = weights.max(axis=0, initial=0)
-        for (first, last), largest in zip(pairwise(self.bounds), self.largest, strict=True):
-            mixed = counts[:, first:last].sum(axis=1).max(initial=0) * largest
-            stacked = most[first:last] @ self.components[first:last]
-            bright |= np.minimum(mixed, stacked) > ALMOST_ONE
+        """Pixels where some V' may exceed 1, for each chunk of rows: (n_chunks, n_pixels)."""
+        bright = np.ones((-(-len(patterns) // CHUNK), patterns.shape[1]), dtype=bool)
+        if patterns.dtype.kind == "u":
+            exceed_one(np.ascontiguousarray(weights), self.components, self.sums, self.largest, self.bounds, bright)
         return bright
 
-    def _faint(self, patterns: AnyArray, weights: FloatArray, faint: BoolArray) -> FloatArray:
-        """Sum over the other pixels: of v' where v = 0 and of v - v' elsewhere."""
-        buffer = Buffer(len(patterns), patterns.shape[1])
-        sides = np.zeros((len(patterns), len(self.components)), dtype=np.float32)
-        weigh, counts = faint.astype(np.float32), 0.0
-        for tile in buffer.tiles:
-            signs = buffer.part(tile)
-            counts += take_sides(patterns, tile.start, weigh, signs)
-            sides += signs @ self.components[:, tile].T
-        along = np.einsum("ij,ij->j", weights, sides, dtype=np.float64)
-        return np.asarray(counts + np.add.reduceat(along, self.bounds[:-1]))
+
+@compiled
+def exceed_one(  # noqa: PLR0917 - compiled functions take no keywords
+    weights: FloatArray,
+    components: FloatArray,
+    sums: FloatArray,
+    largest: FloatArray,
+    bounds: IntArray,
+    bright: BoolArray,
+) -> None:
+    """Set in ``bright`` (n_chunks, n_pixels) where weights (n, K) @ components (K, n_pixels) may exceed 1.
+
+    V' is at most the largest sum of weights times the largest component, and at most the sum of the largest
+    weights times their components; both for components of unit sum.
+    """
+    n, n_all = weights.shape
+    n_chunks, n_pixels = bright.shape
+    most, mixed = np.zeros((n_chunks, n_all), np.float32), np.zeros((n_chunks, len(bounds) - 1), np.float32)
+    for p in range(n):
+        c = p // CHUNK
+        for i in range(len(bounds) - 1):
+            total = np.float32(0)
+            for j in range(bounds[i], bounds[i + 1]):
+                most[c, j] = max(most[c, j], weights[p, j])
+                total += weights[p, j] * sums[j]
+            mixed[c, i] = max(mixed[c, i], total)
+    across = np.ascontiguousarray(most.T)
+    own = np.empty(n_all * PIXELS, np.float32)
+    room, highest = np.empty(n_chunks * PIXELS, np.float32), np.empty(n_chunks * PIXELS, np.float32)
+    for left in range(0, n_pixels, PIXELS):
+        width = min(PIXELS, n_pixels - left)
+        tile = own[: n_all * width].reshape(n_all, width)
+        tile[:] = components[:, left : left + width]
+        stacked = room[: n_chunks * width].reshape(n_chunks, width)
+        reached = highest[: n_chunks * width].reshape(n_chunks, width)
+        reached[:] = 0
+        for i in range(len(bounds) - 1):
+            np.dot(across[bounds[i] : bounds[i + 1]].T, tile[bounds[i] : bounds[i + 1]], stacked)
+            for c in range(n_chunks):
+                _raise_to(largest[i, left : left + width], mixed[c, i], stacked[c], reached[c])
+        for c in range(n_chunks):
+            _mark(reached[c], bright[c, left : left + width])
+
+
+@inlined
+def _raise_to(largest: FloatArray, factor: float, stacked: FloatArray, out: FloatArray) -> None:
+    for d in range(out.size):
+        out[d] = max(out[d], min(factor * largest[d], stacked[d]))
+
+
+@inlined
+def _mark(reached: FloatArray, out: BoolArray) -> None:
+    for d in range(out.size):
+        out[d] = reached[d] > ALMOST_ONE
 
 
 @compiled
@@ -134,30 +178,10 @@ def pick_columns(rows: AnyArray, columns: IntArray) -> AnyArray:
 
 
 @compiled
-def take_sides(patterns: AnyArray, left: int, weigh: FloatArray, signs: FloatArray) -> float:
-    """Write 1 where a count is 0 and -1 where it is not, times ``weigh`` (n_pixels,), for columns from ``left`` on.
-
-    Gives the sum of the counts times ``weigh``.
-    """
-    n, width = signs.shape
-    times = weigh[left : left + width]
-    total = np.float64(0)
-    for p in range(n):
-        stored, out = patterns[p, left : left + width], signs[p]
-        part = np.float32(0)
-        for d in range(width):
-            value = np.float32(stored[d])
-            out[d] = times[d] if value == 0 else -times[d]
-            part += value * times[d]
-        total += part
-    return float(total)
-
-
-@compiled
 def absolute_errors(
-    patterns: AnyArray, weights: FloatArray, components: FloatArray, bounds: IntArray
+    patterns: AnyArray, weights: FloatArray, components: FloatArray, bounds: IntArray, pixels: IntArray
 ) -> FloatArray:
-    """Add up |patterns - weights @ components| for several factorizations.
+    """Add up |patterns - weights @ components| over some pixels, for several factorizations.
 
     Parameters
     ----------
@@ -167,30 +191,40 @@ def absolute_errors(
     components : (K, n_pixels) float32
     bounds : (n_factorizations + 1,) int64
         Factorization i has the columns of ``weights`` from ``bounds[i]`` to ``bounds[i + 1]``.
+    pixels : (n,) int64
 
     Returns
     -------
     (n_factorizations,) float64
     """
-    n, n_pixels = patterns.shape
     across = np.ascontiguousarray(weights.T)
+    n = len(patterns)
     counts, made = np.empty(ROWS * PIXELS, np.float32), np.empty(ROWS * PIXELS, np.float32)
     own, few = np.empty(len(components) * PIXELS, np.float32), np.empty(len(components) * ROWS, np.float32)
     totals = np.zeros(len(bounds) - 1)
-    for left in range(0, n_pixels, PIXELS):
-        width = min(PIXELS, n_pixels - left)
-        tile = own[: len(components) * width].reshape(len(components), width)
-        tile[:] = components[:, left : left + width]
+    for left in range(0, pixels.size, PIXELS):
+        here = pixels[left : left + PIXELS]
+        tile = own[: len(components) * here.size].reshape(len(components), here.size)
+        for j in range(len(components)):
+            _pick(components[j], here, tile[j])
         for top in range(0, n, ROWS):
             size = min(ROWS, n - top)
-            here, there = counts[: size * width].reshape(size, width), made[: size * width].reshape(size, width)
-            here[:] = patterns[top : top + size, left : left + width]
+            shape = (size, here.size)
+            seen, there = counts[: size * here.size].reshape(shape), made[: size * here.size].reshape(shape)
+            for p in range(size):
+                _pick(patterns[top + p], here, seen[p])
             part = few[: len(components) * size].reshape(len(components), size)
             part[:] = across[:, top : top + size]
             for i in range(len(totals)):
                 np.dot(part[bounds[i] : bounds[i + 1]].T, tile[bounds[i] : bounds[i + 1]], there)
-                totals[i] += _distance(here, there)
+                totals[i] += _distance(seen, there)
     return totals
+
+
+@inlined
+def _pick(row: AnyArray, places: IntArray, out: FloatArray) -> None:
+    for i in range(places.size):
+        out[i] = np.float32(row[places[i]])
 
 
 @inlined

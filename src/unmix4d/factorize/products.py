@@ -11,6 +11,7 @@ from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray
 
 PIXELS = 512  # of which the components stay in cache
 LANES = 32  # components are added up by so many
+CHUNK = 64  # rows for which it is settled together which pixels are faint
 SOME = 64
 SPARSE = 0.15
 SPARSE_TWICE = 0.25
@@ -23,8 +24,8 @@ class Seen:
 
     Attributes
     ----------
-    faint : (n_pixels,) bool
-        Pixels that were looked at.
+    faint : (n_chunks, n_pixels) bool
+        Pixels that were looked at, for every `CHUNK` rows.
     sums : (n, K) float32
         Sum of each component over the faint pixels where the pattern is not 0.
     counts : float
@@ -62,7 +63,7 @@ class Across:
     def times(self, patterns: AnyArray, scale: FloatArray) -> FloatArray:
         """Give (patterns * scale) @ componentsᵀ, (n, K), for patterns (n, n_pixels) and scale (n_pixels,)."""
         if density(patterns) <= SPARSE:
-            product, _ = self._gathered(patterns, scale, np.zeros(0, dtype=np.float32))
+            product, _, _ = self._gathered(patterns, scale, np.zeros((0, 0), dtype=np.float32))
             return product[:, : self.k]
         product = np.zeros((len(patterns), self.pixels.shape[1]), dtype=np.float32)
         buffer = Buffer(*patterns.shape)
@@ -73,17 +74,29 @@ class Across:
         return product[:, : self.k]
 
     def times_and_seen(self, patterns: AnyArray, scale: FloatArray, faint: BoolArray) -> tuple[FloatArray, Seen]:
-        """Give what `times` gives, and the sums over faint pixels, from one look at the counts."""
-        product, seen = self._gathered(patterns, scale, faint.astype(np.float32))
-        counts = float(patterns.sum(axis=0, dtype=np.float64) @ faint)
+        """Give what `times` gives, and sums over faint pixels (n_chunks, n_pixels), from one look at the counts."""
+        product, seen, counts = self._gathered(patterns, scale, faint.astype(np.float32))
         return product[:, : self.k], Seen(faint=faint, sums=seen[:, : self.k], counts=counts)
 
-    def _gathered(self, patterns: AnyArray, scale: FloatArray, faint: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _gathered(
+        self, patterns: AnyArray, scale: FloatArray, faint: FloatArray
+    ) -> tuple[FloatArray, FloatArray, float]:
         shape = len(patterns), self.pixels.shape[1]
         product = np.zeros(shape, dtype=np.float32)
-        seen = np.zeros(shape if faint.size else (0, 0), dtype=np.float32)
-        gather(patterns, self.pixels, scale, faint, product, seen)
-        return product, seen
+        seen = np.zeros(shape if faint.size else (len(patterns), 0), dtype=np.float32)
+        counts = gather(patterns, self.pixels, scale, faint, product, seen)
+        return product, seen, counts
+
+
+def back_product(patterns: AnyArray, weights: FloatArray, scale: FloatArray) -> FloatArray:
+    """Give weightsᵀ @ (patterns * scale), (k, n_pixels), for weights (n, k) and patterns (n, n_pixels)."""
+    back = np.empty((weights.shape[1], patterns.shape[1]), dtype=np.float32)
+    buffer = Buffer(*patterns.shape)
+    for tile in buffer.tiles:
+        counts = buffer.part(tile)
+        unpack_scaled(patterns, tile.start, scale, counts)
+        back[:, tile] = weights.T @ counts
+    return back
 
 
 def density(patterns: AnyArray) -> float:
@@ -100,7 +113,7 @@ def gather(  # noqa: PLR0917 - compiled functions take no keywords
     faint: FloatArray,
     product: FloatArray,
     seen: FloatArray,
-) -> None:
+) -> float:
     """Add to ``product`` and, if ``faint`` is not empty, to ``seen`` what the counts that are not 0 give.
 
     Parameters
@@ -109,15 +122,21 @@ def gather(  # noqa: PLR0917 - compiled functions take no keywords
     across : (n_pixels, K) float32
         Components, transposed.
     scale : (n_pixels,) float32
-    faint : (n_pixels,) float32
-        1 for pixels that are faint, else 0.
+    faint : (n_chunks, n_pixels) float32
+        1 for pixels that are faint, else 0; one row for every `CHUNK` patterns.
     product : (n, K) float32
         Gets (patterns * scale) @ across.
     seen : (n, K) float32
         Gets (patterns > 0) * faint @ across.
+
+    Returns
+    -------
+    float
+        Sum of patterns * faint.
     """
     n, n_pixels = patterns.shape
     places = np.empty(PIXELS + 1, np.int32)
+    total = np.float64(0)
     for left in range(0, n_pixels, PIXELS):
         right = min(left + PIXELS, n_pixels)
         part, times = across[left:right], scale[left:right]
@@ -125,9 +144,10 @@ def gather(  # noqa: PLR0917 - compiled functions take no keywords
             row = patterns[p, left:right]
             found = places[: _find(row, places)]
             if faint.size:
-                _add_both(row, found, part, times, faint[left:right], product[p], seen[p])
+                total += _add_both(row, found, part, times, faint[p // CHUNK, left:right], product[p], seen[p])
             else:
                 _add_one(row, found, part, times, product[p])
+    return float(total)
 
 
 @inlined
@@ -149,26 +169,36 @@ def _add_both(  # noqa: PLR0917 - compiled functions take no keywords
     faint: FloatArray,
     product: FloatArray,
     seen: FloatArray,
-) -> None:
-    i = 0
-    while i + 4 <= places.size:
+) -> float:
+    """Eight places at a time, so that the sums are fetched and put back less often. Gives sum(row * faint)."""
+    counts, i = np.float32(0), 0
+    while i + 8 <= places.size:
         d0, d1, d2, d3 = places[i], places[i + 1], places[i + 2], places[i + 3]
+        d4, d5, d6, d7 = places[i + 4], places[i + 5], places[i + 6], places[i + 7]
         c0, c1, c2, c3 = part[d0], part[d1], part[d2], part[d3]
-        v0, v1 = np.float32(row[d0]) * times[d0], np.float32(row[d1]) * times[d1]
-        v2, v3 = np.float32(row[d2]) * times[d2], np.float32(row[d3]) * times[d3]
+        c4, c5, c6, c7 = part[d4], part[d5], part[d6], part[d7]
         f0, f1, f2, f3 = faint[d0], faint[d1], faint[d2], faint[d3]
+        f4, f5, f6, f7 = faint[d4], faint[d5], faint[d6], faint[d7]
+        v0, v1, v2, v3 = np.float32(row[d0]), np.float32(row[d1]), np.float32(row[d2]), np.float32(row[d3])
+        v4, v5, v6, v7 = np.float32(row[d4]), np.float32(row[d5]), np.float32(row[d6]), np.float32(row[d7])
+        counts += v0 * f0 + v1 * f1 + v2 * f2 + v3 * f3 + v4 * f4 + v5 * f5 + v6 * f6 + v7 * f7
+        v0, v1, v2, v3 = v0 * times[d0], v1 * times[d1], v2 * times[d2], v3 * times[d3]
+        v4, v5, v6, v7 = v4 * times[d4], v5 * times[d5], v6 * times[d6], v7 * times[d7]
         for j in range(product.size):
-            x0, x1, x2, x3 = c0[j], c1[j], c2[j], c3[j]
-            product[j] += v0 * x0 + v1 * x1 + v2 * x2 + v3 * x3
-            seen[j] += f0 * x0 + f1 * x1 + f2 * x2 + f3 * x3
-        i += 4
+            x0, x1, x2, x3, x4, x5, x6, x7 = c0[j], c1[j], c2[j], c3[j], c4[j], c5[j], c6[j], c7[j]
+            product[j] += v0 * x0 + v1 * x1 + v2 * x2 + v3 * x3 + v4 * x4 + v5 * x5 + v6 * x6 + v7 * x7
+            seen[j] += f0 * x0 + f1 * x1 + f2 * x2 + f3 * x3 + f4 * x4 + f5 * x5 + f6 * x6 + f7 * x7
+        i += 8
     while i < places.size:
         d0 = places[i]
-        c0, v0, f0 = part[d0], np.float32(row[d0]) * times[d0], faint[d0]
+        c0, f0, v0 = part[d0], faint[d0], np.float32(row[d0])
+        counts += v0 * f0
+        v0 *= times[d0]
         for j in range(product.size):
             product[j] += v0 * c0[j]
             seen[j] += f0 * c0[j]
         i += 1
+    return float(counts)
 
 
 @inlined

@@ -11,6 +11,9 @@ from unmix4d.factorize.factored import Candidate, unit_rows
 BOUND = 2e-3
 """What one more update of the components on the data itself may take away of the squared error."""
 
+CHECKED_PIXELS, MOST_STRIDE = 2048, 5
+"""At least so many pixels are asked whether that would be so, in large patterns every fifth."""
+
 REFINE_SWEEPS = 3
 
 
@@ -80,7 +83,10 @@ def _to_check(candidates: Sequence[Candidate]) -> list[int]:
 
 
 def _measuring_pass(problem: Problem, candidates: Sequence[Candidate], checked: Sequence[int]) -> Sums:
-    sums = run_pass(problem, candidates, sweeps=FINAL_SWEEPS, back_of=checked, measures=True)
+    stride = max(1, problem.matrix.n_pixels // CHECKED_PIXELS)
+    sums = run_pass(
+        problem, candidates, sweeps=FINAL_SWEEPS, back_of=checked, measures=True, stride=min(stride, MOST_STRIDE)
+    )
     _note_errors(problem, candidates, sums)
     return sums
 

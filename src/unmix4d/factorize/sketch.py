@@ -1,14 +1,20 @@
 """A low-rank form of the weighted matrix, from one pass over the data (design, section 6)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypedDict
 
 import numpy as np
 
 from unmix4d.execute import Executor
+from unmix4d.factorize.groups import SIDE, Groups, group
 from unmix4d.factorize.weighting import Sample, Weighting
-from unmix4d.records import FactoredMatrix, FloatArray, PatternMatrix
+from unmix4d.records import AnyArray, BoolArray, FactoredMatrix, FloatArray, Geometry, IntArray, PatternMatrix
 
 OVERSAMPLING = 16
+MANY_PROBES = 32768
+"""Above that many, squares of probes are added up before they are projected (docs/decisions/0011)."""
+
 RANK_TOLERANCE = 1e-6
 TILE_VALUES = 2**18
 
@@ -69,13 +75,44 @@ def prime(sample: Sample, weighting: Weighting, *, rank: int, rng: np.random.Gen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Part:
-    """What one block gives: its row weights, products with the directions, and sums."""
+class Sketch:
+    """A matrix in low-rank form, and what is known of all of its probes.
 
+    Attributes
+    ----------
+    factored : FactoredMatrix
+        Of all probes, or of squares of them where they are many.
+    row : (n_probes,) float32
+        Weights of all probes.
+    norm2 : float
+        Sum of squares of the weighted matrix of all probes.
+    """
+
+    factored: FactoredMatrix
+    row: FloatArray
+    norm2: float
+
+    def to_probes(self, weights: FloatArray) -> FloatArray:
+        """Give every probe its share of weights (n_rows, k) of the low-rank form: (n_probes, k), column-major."""
+        of = self.factored.of
+        if of is None:
+            return weights
+        share = np.bincount(of) * self.factored.row
+        per_probe = np.divide(weights.T, share, out=np.zeros(weights.T.shape, np.float32), where=share > 0)
+        return np.ascontiguousarray(per_probe[:, of] * self.row).T
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Part:
+    """What one block gives: weights of its probes and rows, products of the rows with the directions, and sums."""
+
+    probes: slice
     rows: slice
+    probe_row: FloatArray
     row: FloatArray
     product: FloatArray
     back: FloatArray
+    probe_norm2: float
     norm2: float
 
 
@@ -86,11 +123,15 @@ class _Project:
     matrix: PatternMatrix
     weighting: Weighting
     directions: FloatArray
+    of: IntArray | None
 
     def __call__(self, block: int) -> _Part:
-        patterns, weighting = self.matrix.read_block(block), self.weighting
+        patterns, probes = self.matrix.read_block(block), self.matrix.rows_of(block)
+        return self._of_probes(patterns, probes) if self.of is None else self._of_squares(patterns, probes, self.of)
+
+    def _of_probes(self, patterns: AnyArray, probes: slice) -> _Part:
         n, n_pixels = patterns.shape
-        buffer = Buffer(n, n_pixels)
+        buffer, weighting = Buffer(n, n_pixels), self.weighting
         product = np.zeros((n, self.directions.shape[1]), dtype=np.float32)
         sums, squares = np.zeros(n), np.zeros(n)
         for tile in buffer.tiles:
@@ -108,22 +149,59 @@ class _Project:
                 counts = buffer.part(tile)
                 weighting.unpack(patterns, tile.start, counts)
             back[:, tile] = (twice @ counts) * weighting.column[tile]
+        norm2 = float(squares @ row.astype(np.float64) ** 2)
         return _Part(
-            rows=self.matrix.rows_of(block),
+            probes=probes,
+            rows=probes,
+            probe_row=row,
             row=row,
             product=product,
             back=back,
-            norm2=float(squares @ row.astype(np.float64) ** 2),
+            probe_norm2=norm2,
+            norm2=norm2,
         )
+
+    def _of_squares(self, patterns: AnyArray, probes: slice, of: IntArray) -> _Part:
+        rows = slice(int(of[probes].min()), int(of[probes].max()) + 1)
+        own, weighting = of[probes] - rows.start, self.weighting
+        counts = np.empty((rows.stop - rows.start, patterns.shape[1]), dtype=np.float32)
+        sums, squares = weighting.add_up(patterns, own, counts)
+        probe_row = weighting.of_rows(sums)
+        row = weighting.of_rows(np.asarray(np.bincount(own, sums), dtype=np.float64))
+        product = (counts @ self.directions) * row[:, None]
+        back = (product * row[:, None]).T @ counts
+        back *= weighting.column
+        counts *= weighting.column
+        lengths = np.einsum("ij,ij->i", counts, counts).astype(np.float64)
+        return _Part(
+            probes=probes,
+            rows=rows,
+            probe_row=probe_row,
+            row=row,
+            product=product,
+            back=back,
+            probe_norm2=float(squares @ probe_row.astype(np.float64) ** 2),
+            norm2=float(lengths @ row.astype(np.float64) ** 2),
+        )
+
+
+def find_squares(matrix: PatternMatrix) -> Groups | None:
+    """Squares of 2 x 2 probes, if probes are many and no block holds a part of one; else None."""
+    if matrix.n_probes <= MANY_PROBES:
+        return None
+    squares = group(matrix.probe_mask, SIDE)
+    spans = [squares.of[matrix.rows_of(block)] for block in range(matrix.n_blocks)]
+    return squares if all(a.max() < b.min() for a, b in pairwise(spans)) else None
 
 
 def sketch_matrix(
     matrix: PatternMatrix, weighting: Weighting, directions: FloatArray, *, executor: Executor
-) -> FactoredMatrix:
+) -> Sketch:
     """Project the weighted matrix on the space that its products with ``directions`` span.
 
     One pass: Y = D Q and Yᵀ D together give the orthogonal projection of D on the columns of Y, which is half
-    a power iteration better than projecting on Q itself.
+    a power iteration better than projecting on Q itself. Of many probes squares are added up first: neighbours
+    hold the same pattern nearly everywhere, and the weights of every probe are fitted to the data later.
 
     Parameters
     ----------
@@ -134,30 +212,54 @@ def sketch_matrix(
 
     Returns
     -------
-    FactoredMatrix
+    Sketch
     """
-    r = directions.shape[1]
-    products = np.zeros((matrix.n_probes, r), dtype=np.float32)
-    row = np.zeros(matrix.n_probes, dtype=np.float32)
+    r, squares = directions.shape[1], find_squares(matrix)
+    of = None if squares is None else squares.of
+    n_rows = matrix.n_probes if squares is None else len(squares.scale)
+    products, row = np.zeros((n_rows, r), dtype=np.float32), np.zeros(n_rows, dtype=np.float32)
+    probe_row = np.zeros(matrix.n_probes, dtype=np.float32)
     back = np.zeros((r, matrix.n_pixels))
-    norm2 = 0.0
+    norm2 = probe_norm2 = 0.0
     weighted = weighting.column[:, None] * directions
-    project = _Project(matrix=matrix, weighting=weighting, directions=weighted)
+    project = _Project(matrix=matrix, weighting=weighting, directions=weighted, of=of)
     for part in executor.map_blocks(project, range(matrix.n_blocks)):
-        products[part.rows], row[part.rows] = part.product, part.row
+        products[part.rows], row[part.rows], probe_row[part.probes] = part.product, part.row, part.probe_row
         back += part.back
         norm2 += part.norm2
+        probe_norm2 += part.probe_norm2
     scores, basis = _orthogonal(products, back)
-    return FactoredMatrix(
+    factored = FactoredMatrix(
         scores=scores,
         basis=basis,
         row=row,
         column=weighting.column,
         norm2=norm2,
-        geometry=matrix.geometry,
-        probe_mask=matrix.probe_mask,
         pixel_mask=matrix.pixel_mask,
+        of=of,
+        **outline(matrix, squares),
     )
+    return Sketch(factored=factored, row=probe_row, norm2=probe_norm2)
+
+
+class Outline(TypedDict):
+    """Where the rows of a low-rank form lie on the scan."""
+
+    geometry: Geometry
+    probe_mask: BoolArray
+
+
+def outline(matrix: PatternMatrix, squares: Groups | None) -> Outline:
+    """Give geometry and mask of all probes, or of the squares."""
+    if squares is None:
+        return {"geometry": matrix.geometry, "probe_mask": matrix.probe_mask}
+    step = matrix.geometry.scan_step_nm
+    geometry = replace(
+        matrix.geometry,
+        scan_shape=(squares.mask.shape[0], squares.mask.shape[1]),
+        scan_step_nm=None if step is None else SIDE * step,
+    )
+    return {"geometry": geometry, "probe_mask": squares.mask}
 
 
 def _orthogonal(products: FloatArray, back: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -6,32 +6,38 @@ import numpy as np
 
 from unmix4d.factorize.factored import Candidate
 from unmix4d.factorize.refine import Measured
+from unmix4d.factorize.sketch import Sketch, find_squares, outline
 from unmix4d.factorize.tries import Tried
 from unmix4d.records import AnyArray, FactoredMatrix, PatternMatrix
 
 Arrays = Mapping[str, AnyArray]
 
 
-def pack_matrix(factored: FactoredMatrix) -> Arrays:
+def pack_sketch(sketch: Sketch) -> Arrays:
     """Keep a low-rank form; masks and geometry are those of its matrix."""
+    factored = sketch.factored
     names = ("scores", "basis", "row", "column")
     return {name: getattr(factored, name) for name in names} | {
         "norm2": np.array(factored.norm2),
+        "probe_row": sketch.row,
+        "probe_norm2": np.array(sketch.norm2),
     }
 
 
-def unpack_matrix(arrays: Arrays, matrix: PatternMatrix) -> FactoredMatrix:
+def unpack_sketch(arrays: Arrays, matrix: PatternMatrix) -> Sketch:
     """Give back a low-rank form."""
-    return FactoredMatrix(
+    squares = find_squares(matrix)
+    factored = FactoredMatrix(
         scores=arrays["scores"],
         basis=arrays["basis"],
         row=arrays["row"],
         column=arrays["column"],
         norm2=float(arrays["norm2"]),
-        geometry=matrix.geometry,
-        probe_mask=matrix.probe_mask,
         pixel_mask=matrix.pixel_mask,
+        of=None if squares is None else squares.of,
+        **outline(matrix, squares),
     )
+    return Sketch(factored=factored, row=arrays["probe_row"], norm2=float(arrays["probe_norm2"]))
 
 
 def pack_candidate(candidate: Candidate) -> Arrays:

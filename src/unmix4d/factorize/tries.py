@@ -14,7 +14,7 @@ from unmix4d.factorize.start import WARM, one_more, start_components
 from unmix4d.records import FactoredMatrix
 
 FALLBACK = "spa"
-MANY_PROBES = 32768
+MANY_PROBES, MANY_SQUARES = 32768, 8192
 LAST_STEPS = 3
 
 
@@ -67,6 +67,7 @@ def try_starts(
     """
     matrix = coarse.leading(k)
     usable = [name for name in starts if name != WARM or smaller is not None] or [FALLBACK]
+    fitter = replace(fitter, limits=fitter.limits.looser())
 
     def fit(name: str) -> Candidate:
         if name == WARM and smaller is not None:
@@ -95,7 +96,8 @@ def _stability(candidates: Sequence[Candidate]) -> float:
 
 def between(factored: FactoredMatrix, coarse: Coarse) -> FactoredMatrix | None:
     """Give what `finish` goes through: all pixels of grouped probes. None where probes are few."""
-    return coarse.with_all_pixels(factored) if len(factored.scores) > MANY_PROBES else None
+    many = len(factored.scores) > (MANY_PROBES if factored.of is None else MANY_SQUARES)
+    return coarse.with_all_pixels(factored) if many else None
 
 
 def finish(

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from unmix4d.execute import Executor
-from unmix4d.factorize.kernels import unpack
+from unmix4d.factorize.kernels import add_up, unpack
 from unmix4d.records import AnyArray, FloatArray, IntArray, PatternMatrix
 
 Scheme = Literal["poisson", "measured", "none"]
@@ -51,6 +51,10 @@ class Weighting:
     def unpack(self, patterns: AnyArray, left: int, out: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Write columns of patterns from ``left`` on into ``out``; give what they add to rows' sums and squares."""
         return unpack(patterns, left, *self._factors, out)
+
+    def add_up(self, patterns: AnyArray, of: IntArray, out: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Add patterns up in the rows ``of`` of ``out``; give the sums and squares of each pattern."""
+        return add_up(patterns, of, *self._factors, out)
 
 
 def inverse_root(sums: FloatArray) -> FloatArray:

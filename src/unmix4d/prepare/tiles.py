@@ -48,6 +48,7 @@ def make_tiles(geometry: Geometry, *, pattern_bytes: int, block_bytes: int) -> t
     probes = max(1, block_bytes // pattern_bytes)
     if probes >= sx:
         lines = int(min(sy, probes // sx))
+        lines -= lines % 2 if 1 < lines < sy else 0  # so that no tile cuts a square of 2 x 2 probes
         return tuple(Tile(rows=slice(y, min(sy, y + lines)), columns=slice(0, sx)) for y in range(0, sy, lines))
     starts = range(0, sx, probes)
     return tuple(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from unmix4d.records.base import BoolArray, FloatArray, empty, require, spread
+from unmix4d.records.base import BoolArray, FloatArray, IntArray, empty, require, spread
 from unmix4d.records.measured import Geometry, PatternMatrix
 
 
@@ -89,7 +89,9 @@ class FactoredMatrix:
     norm2 : float
         Sum of squares of the weighted matrix itself, exact.
     geometry, probe_mask, pixel_mask
-        As in the PatternMatrix.
+        As in the PatternMatrix; of the squares, where probes were added up.
+    of : (n probes of the PatternMatrix,) int or None
+        Row that holds each of its probes, where squares of them were added up; None = one row for each.
     """
 
     scores: FloatArray
@@ -100,6 +102,7 @@ class FactoredMatrix:
     geometry: Geometry
     probe_mask: BoolArray
     pixel_mask: BoolArray
+    of: IntArray | None = None
 
     def __post_init__(self) -> None:
         n_probes, n_pixels = int(self.probe_mask.sum()), int(self.pixel_mask.sum())
@@ -111,12 +114,20 @@ class FactoredMatrix:
         """Number of directions kept."""
         return int(self.basis.shape[0])
 
+    def gather(self, weights: FloatArray) -> FloatArray:
+        """Add weights (n, k) in counts up by the rows that hold their probes; weights of rows stay as they are."""
+        if self.of is None or len(weights) == len(self.scores):
+            return weights
+        sums = [np.bincount(self.of, column, minlength=len(self.scores)) for column in weights.T]
+        return np.stack(sums, axis=1).astype(np.float32)
+
     def residual(self, fit: Factorization) -> FloatArray:
         """Give what a factorization leaves over in the directions of ``basis``: (n_probes, r) float32, weighted.
 
         Multiplied by ``basis`` it is the residual of every pattern; noise of different probes is independent in it.
+        The factorization may be one of these rows or of all probes.
         """
-        weighted = fit.weights * self.row[:, None]
+        weighted = self.gather(fit.weights) * self.row[:, None]
         return np.asarray(self.scores - weighted @ ((fit.components * self.column) @ self.basis.T))
 
 

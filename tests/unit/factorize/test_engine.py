@@ -9,9 +9,10 @@ from unmix4d.execute import Serial
 from unmix4d.factorize import coarse as coarsening
 from unmix4d.factorize import refine as refining
 from unmix4d.factorize.alternate import Hals
-from unmix4d.factorize.coarse import coarsen, group
+from unmix4d.factorize.coarse import coarsen
 from unmix4d.factorize.exact import Problem
 from unmix4d.factorize.factored import Fitter, Limits
+from unmix4d.factorize.groups import group
 from unmix4d.factorize.refine import measure
 from unmix4d.factorize.rules import hals
 from unmix4d.factorize.tries import between, finish, try_starts

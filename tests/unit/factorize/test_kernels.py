@@ -5,7 +5,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from unmix4d.factorize.kernels import alternate_ahead, hals_sweep, inner_product, look_ahead, unpack, unpack_scaled
+from unmix4d.factorize.kernels import (
+    add_up,
+    alternate_ahead,
+    hals_sweep,
+    inner_product,
+    look_ahead,
+    unpack,
+    unpack_scaled,
+)
 from unmix4d.factorize.losses import Losses, absolute_errors
 
 
@@ -71,9 +79,12 @@ def test_losses_are_sums_of_absolute_differences_where_pixels_are_faint_or_brigh
     expected = [
         np.abs(patterns - weights[:, a:b].astype(float) @ components[a:b]).sum() for a, b in pairwise(bounds)
     ]
-    np.testing.assert_allclose(absolute_errors(patterns, weights, components, bounds), expected, rtol=1e-6)
-    found = Losses.of(components, bounds).add_up(patterns, weights)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(Losses.of(components, bounds).add_up(patterns, weights), expected, rtol=1e-6)
+    some_pixels = np.flatnonzero(rng.random(n_pixels) < 0.6).astype(np.int32)
+    found = absolute_errors(patterns, weights, components, bounds, some_pixels)
+    here, few = patterns[:, some_pixels], components[:, some_pixels]
+    expected = [np.abs(here - weights[:, a:b].astype(float) @ few[a:b]).sum() for a, b in pairwise(bounds)]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_a_component_without_counts_adds_nothing_to_the_loss(rng):
@@ -98,3 +109,14 @@ def test_unpacking_gives_counts_and_sums_of_some_columns(rng, dtype):
     np.testing.assert_allclose(squares, here**2 @ squared[700:2800], rtol=1e-6)
     unpack_scaled(patterns, 700, measure, out)
     np.testing.assert_allclose(out, here * measure[700:2800], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_patterns_are_added_up_by_groups_with_sums_of_each(rng, dtype):
+    patterns = rng.integers(0, 200, (7, 1500)).astype(dtype)
+    measure, squared = some(rng, 1500), some(rng, 1500)
+    out = np.full((3, 1500), 7, np.float32)
+    sums, squares = add_up(patterns, np.array([0, 1, 1, 0, 2, 0, 2]), measure, squared, out)
+    np.testing.assert_array_equal(out, [patterns[[0, 3, 5]].sum(0), patterns[1:3].sum(0), patterns[[4, 6]].sum(0)])
+    np.testing.assert_allclose(sums, patterns.astype(float) @ measure, rtol=1e-6)
+    np.testing.assert_allclose(squares, patterns.astype(float) ** 2 @ squared, rtol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unmix4d.factorize.losses import Losses
-from unmix4d.factorize.products import LANES, SPARSE, Across, density
+from unmix4d.factorize.products import CHUNK, LANES, SPARSE, Across, density
 
 
 @pytest.fixture
@@ -35,24 +35,28 @@ def test_a_product_is_the_same_from_few_counts_and_by_blas(rng, dtype, share):
 @pytest.mark.parametrize("share", [0.0, 0.03, 0.6])
 def test_sums_over_faint_pixels_come_with_the_product(rng, share):
     patterns, components, scale = problem(rng, np.uint8, share)
-    faint = rng.random(patterns.shape[1]) < 0.7
+    patterns = np.tile(patterns, (4, 1))
+    faint = rng.random((2, patterns.shape[1])) < 0.7
     across = Across.of(components)
     product, seen = across.times_and_seen(patterns, scale, faint)
     np.testing.assert_allclose(product, (patterns * scale.astype(float)) @ components.T, rtol=1e-5)
-    np.testing.assert_allclose(seen.sums, ((patterns > 0) * faint) @ components.T, rtol=1e-5)
-    assert seen.counts == patterns[:, faint].sum()
+    of_rows = faint[np.arange(len(patterns)) // CHUNK]
+    np.testing.assert_allclose(seen.sums, ((patterns > 0) * of_rows) @ components.T, rtol=1e-5)
+    assert seen.counts == patterns[of_rows].sum(dtype=int)
 
 
 @pytest.mark.parametrize("grown", [1.0, 1.05, 3.0])
 def test_losses_hold_whether_or_not_weights_grew_beyond_what_was_presumed(rng, grown):
     bounds = np.array([0, 1, 3, 7])
     brightness = 1.5 * rng.random(2000) ** 4
-    patterns = rng.poisson(brightness, (30, 2000)).astype(np.uint16)
+    patterns = rng.poisson(brightness, (2 * CHUNK + 22, 2000)).astype(np.uint16)
     components = rng.random((7, 2000), np.float32) * brightness.astype(np.float32)
-    weights = rng.random((30, 7), np.float32)
+    weights = rng.random((len(patterns), 7), np.float32)
+    weights[CHUNK:] *= np.float32(0.6)
     losses = Losses.of(components, bounds)
     faint = losses.presume_faint(patterns, weights)
     assert 0.5 <= faint.mean() < 1
+    assert faint[0].sum() < faint[1].sum()
     _, seen = Across.of(components).times_and_seen(patterns, np.ones(2000, np.float32), faint)
     weights *= np.float32(grown)
     expected = [

@@ -36,7 +36,7 @@ def sketch_of(data, executor=None, rank=16, scheme="poisson"):
     sample = take_sample(matrix, in_pairs=scheme == "measured")
     weighting = find_weighting(matrix, sample, scheme, executor=Serial())
     directions = prime(sample, weighting, rank=rank, rng=np.random.default_rng(0))
-    return sketch_matrix(matrix, weighting, directions, executor=executor or Serial())
+    return sketch_matrix(matrix, weighting, directions, executor=executor or Serial()).factored
 
 
 def test_poisson_weights_are_inverse_roots_of_the_sums():
