@@ -26,6 +26,7 @@ TILE_BYTES = 2**24
 SAMPLE_ROWS = 1024
 SAMPLE_BYTES = 2**30
 RANK, EXTRA_RANK, OVERSAMPLING, LANES = 48, 24, 16, 32
+MANY_PROBES, SQUARE = 32768, 4
 PASSES = 4
 KEPT_K = 9
 
@@ -200,12 +201,14 @@ def _seconds(scan: Scan, sizes: _Sizes, threads: int) -> float:
     rate = _product_rate()
     values = sizes.n_probes * sizes.n_pixels
     stored = sizes.n_probes * sizes.stored_pattern
-    per_value = 4 * sizes.rank + 2 * sizes.n_components * (1 + SLOWER_THAN_PRODUCTS)
+    squares = SQUARE if sizes.n_probes > MANY_PROBES else 1
+    per_value = 4 * sizes.rank / squares + 2 * sizes.n_components * (1 + SLOWER_THAN_PRODUCTS)
     streaming = PASSES * values * SECONDS_PER_VALUE + values * per_value / rate
-    sides = sizes.n_probes + sizes.n_pixels
     small = sizes.n_probes / 4 + min(sizes.n_pixels, 2048)
     per_step = 4 * sizes.rank * sizes.n_components * SLOWER_THAN_PRODUCTS / rate
-    fits = per_step * (sizes.n_starts * STARTS_STEPS * small + FINISH_STEPS * sides)
+    fits = per_step * (
+        sizes.n_starts * STARTS_STEPS * small + FINISH_STEPS * (sizes.n_probes / squares + sizes.n_pixels)
+    )
     return PASSES * stored / read / threads + (streaming + fits) / threads + WRITE_SECONDS
 
 

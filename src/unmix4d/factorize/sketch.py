@@ -13,7 +13,7 @@ from unmix4d.records import AnyArray, BoolArray, FactoredMatrix, FloatArray, Geo
 
 OVERSAMPLING = 16
 MANY_PROBES = 32768
-"""Above that many, squares of probes are added up before they are projected (docs/decisions/0011)."""
+"""Above that many, squares of probes are added up before they are projected (docs/decisions/0012)."""
 
 RANK_TOLERANCE = 1e-6
 TILE_VALUES = 2**18
