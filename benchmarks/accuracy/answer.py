@@ -1,0 +1,34 @@
+"""What a method finds in a scan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """What a method found.
+
+    Attributes
+    ----------
+    n_crystals : int
+    labels : (scan_y, scan_x) int
+    patterns : (n, pattern_y, pattern_x) float
+    weights : (n, scan_y, scan_x) float
+        Bragg counts.
+    confidence : str
+        "high", "medium", "low", or "" where a method has none.
+    seconds : mapping of str to float
+        By what they were spent on.
+    """
+
+    n_crystals: int
+    labels: NDArray[np.integer] | None = None
+    patterns: Floats | None = None
+    weights: Floats | None = None
+    confidence: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)

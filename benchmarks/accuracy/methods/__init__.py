@@ -1,0 +1,1 @@
+"""The methods that are compared. Each has a TITLE and ``run(scan) -> Answer``."""

@@ -1,0 +1,42 @@
+"""unmix4d, from file to answer with its defaults; one thread, because two scans are worked on at once."""
+
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+import unmix4d
+from benchmarks.accuracy.answer import Answer
+from benchmarks.accuracy.scan import SimulatedScan
+from unmix4d.errors import Unmix4dWarning
+
+TITLE = "unmix4d"
+VERSION = 1
+
+
+def run(scan: SimulatedScan) -> Answer:
+    """Write the scan to a file, open it and unmix it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scan.npy"
+        np.save(path, scan.patterns)
+        return answer(path)
+
+
+def answer(path: Path, **options: object) -> Answer:
+    """Unmix a file; options are settings of unmix4d by name, none of which the bench uses."""
+    begun = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Unmix4dWarning)
+        found = unmix4d.unmix(unmix4d.open_scan(path), threads=1, **options)
+    seconds = {"whole": time.perf_counter() - begun}
+    seconds |= {cost.stage: cost.seconds for cost in found.result.record.costs}
+    return Answer(
+        n_crystals=found.decision.n_crystals,
+        confidence=found.decision.confidence,
+        labels=found.clusters.labels,
+        patterns=found.clusters.crystal_patterns.astype(np.float64),
+        weights=found.clusters.crystal_weights.astype(np.float64),
+        seconds=seconds,
+    )
