@@ -2,12 +2,12 @@
 
 import os
 import platform
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib import import_module, metadata
 
 from benchmarks import plan, results, scans
+from benchmarks.pages import NOTHING, Check, fill
+from benchmarks.pages import table as _table
 from benchmarks.plan import SIDE_BY_SIDE, TIMED, TRUE_K
 
 PAGE = scans.ROOT / "docs" / "performance.md"
@@ -15,26 +15,11 @@ LARGE = ("phantom-128", "phantom-2g", "phantom-8g")
 HUGE = "phantom-26g"
 LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn", "hyperspy", "dask")
 MEGABYTE, GIGABYTE = 10**6, 10**9
-NOTHING = "–"
 
 
 def write() -> None:
     """Put every table between its markers."""
-    text = PAGE.read_text(encoding="utf-8")
-    for name, make in TABLES.items():
-        pattern = re.compile(rf"<!-- table: {name} -->\n.*?<!-- end -->", re.DOTALL)
-        if not pattern.search(text):
-            raise ValueError(f"{PAGE} has no markers for the table {name}")
-        filled = f"<!-- table: {name} -->\n{make()}\n<!-- end -->"
-        text = pattern.sub(filled.replace("\\", r"\\"), text)
-    part = PAGE.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(PAGE)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    fill(PAGE, TABLES)
 
 
 def _number(value: float | None, digits: int = 3, scale: float = 1) -> str:
@@ -216,28 +201,6 @@ def said_table() -> str:
     seconds = [(scan, results.at_k("hyperspy_lazy", scan, 4)) for scan in SIDE_BY_SIDE]
     lines += [f"{scan}: k = 4 in {_number(value)} CPU s" for scan, value in seconds if value is not None]
     return "\n".join(f"- {line}" for line in lines) or "Not measured yet."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One number that the project promises: ``limit`` must be kept, ``goal`` is hoped for."""
-
-    name: str
-    value: float | None
-    limit: float
-    goal: float | None = None
-    at_least: bool = False
-
-    def verdict(self) -> str:
-        """Say whether the limit and the goal are met."""
-        if self.value is None:
-            return "not measured"
-        sign = -1 if self.at_least else 1
-        if sign * self.value > sign * self.limit:
-            return "NOT MET"
-        if self.goal is None or sign * self.value > sign * self.goal:
-            return "met"
-        return "goal met"
 
 
 def checks() -> list[Check]:

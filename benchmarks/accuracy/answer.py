@@ -22,6 +22,8 @@ class Answer:
         Bragg counts.
     confidence : str
         "high", "medium", "low", or "" where a method has none.
+    votes : mapping of str to int
+        What single criteria would choose, by name.
     seconds : mapping of str to float
         By what they were spent on.
     """
@@ -31,4 +33,5 @@ class Answer:
     patterns: Floats | None = None
     weights: Floats | None = None
     confidence: str = ""
+    votes: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -38,6 +38,16 @@ def open_masked(patterns: NDArray[np.integer], scan: SimulatedScan) -> Masked:
     return Masked(values=values, used=used, scan_shape=patterns.shape[:2])
 
 
+def binned(data: Masked, factor: int) -> NDArray[np.float32]:
+    """Add up squares of pixels, those that are masked being 0; (n_probes, n_pixels), empty pixels left out."""
+    side_y, side_x = data.used.shape
+    values = np.zeros((len(data.values), side_y, side_x), dtype=np.float32)
+    values[:, data.used] = data.values
+    small = values.reshape(-1, side_y // factor, factor, side_x // factor, factor).sum(axis=(2, 4))
+    flat = small.reshape(len(small), -1)
+    return np.asarray(flat[:, flat.any(axis=0)])
+
+
 def poisson_weights(values: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Square roots of row and column sums (Keenan and Kotula); 1 where a sum is 0."""
     roots = [np.sqrt(values.sum(axis=axis, dtype=np.float64)) for axis in (1, 0)]

@@ -14,8 +14,6 @@ from benchmarks.accuracy.scattering import Bragg, choose_crystals, scatter
 from benchmarks.accuracy.scene import Scene, make_scene
 from benchmarks.accuracy.spec import Spec
 
-VERSION = 1  # raise it when the counts of a scan would change
-
 Floats = NDArray[np.float64]
 
 NO_CRYSTAL = -1

@@ -116,7 +116,7 @@ def test_the_page_has_a_place_for_every_table() -> None:
 
 
 def test_a_promise_is_judged_on_its_own_side() -> None:
-    from benchmarks.tables import Check
+    from benchmarks.pages import Check
 
     def judged(value: float | None, *, at_least: bool) -> str:
         return Check(name="", value=value, limit=20, goal=40 if at_least else 10, at_least=at_least).verdict()

@@ -10,7 +10,7 @@ from benchmarks.accuracy.factors import bragg_counts, labels_of, open_masked, po
 from benchmarks.accuracy.scan import SimulatedScan
 
 TITLE = "NMF (HyperSpy, scikit-learn), true k given"
-VERSION = 1
+WATCHED = ("accuracy/factors", "accuracy/scores", "scikit-learn")
 ITERATIONS = 200
 
 

@@ -5,7 +5,7 @@ from benchmarks.accuracy.methods import nmf
 from benchmarks.accuracy.scan import SimulatedScan
 
 TITLE = "the same with k + 1"
-VERSION = nmf.VERSION
+WATCHED = ("accuracy/methods/nmf", *nmf.WATCHED)
 
 
 def run(scan: SimulatedScan) -> Answer:

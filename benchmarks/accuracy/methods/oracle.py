@@ -10,7 +10,7 @@ from benchmarks.accuracy.factors import labels_of, open_masked
 from benchmarks.accuracy.scan import SimulatedScan
 
 TITLE = "the oracle: true patterns given"
-VERSION = 1
+WATCHED = ("accuracy/factors", "accuracy/scores")
 ITERATIONS = 300
 
 

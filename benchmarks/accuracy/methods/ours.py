@@ -10,10 +10,12 @@ import numpy as np
 import unmix4d
 from benchmarks.accuracy.answer import Answer
 from benchmarks.accuracy.scan import SimulatedScan
+from unmix4d.decide.elbow import find_elbow
 from unmix4d.errors import Unmix4dWarning
 
 TITLE = "unmix4d"
-VERSION = 1
+PARTS = ("read", "prepare", "factorize", "decide", "maps", "quality", "execute", "records")
+WATCHED = (*PARTS, "api", "compiled", "config", "pipeline", "plan", "registry", "numpy", "scipy", "scikit-image")
 
 
 def run(scan: SimulatedScan) -> Answer:
@@ -32,7 +34,10 @@ def answer(path: Path, **options: object) -> Answer:
         found = unmix4d.unmix(unmix4d.open_scan(path), threads=1, **options)
     seconds = {"whole": time.perf_counter() - begun}
     seconds |= {cost.stage: cost.seconds for cost in found.result.record.costs}
+    losses = next((curve for curve in found.decision.curves if curve.name == "loss"), None)
+    knee = None if losses is None else find_elbow(losses.ks, losses.values)
     return Answer(
+        votes={} if knee is None else {"knee": knee},
         n_crystals=found.decision.n_crystals,
         confidence=found.decision.confidence,
         labels=found.clusters.labels,
