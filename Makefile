@@ -10,7 +10,7 @@ CANDIDATES := $(if $(PYTHON),"$(PYTHON)",python3 python3.14 python3.13 python3.1
 FIND_PYTHON := for p in $(CANDIDATES); do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: help demo test check format lint types layers bench bench-large lock clean
+.PHONY: help demo test check format lint types layers bench bench-large accuracy accuracy-quick lock clean
 
 help:
 	@echo "make demo    run the whole analysis on the built-in phantom and say where the report is"
@@ -19,6 +19,7 @@ help:
 	@echo "make check   format, lint, types, layers and tests: what a change must pass"
 	@echo "make bench   compare speed, memory and losses with other programs: half an hour"
 	@echo "             make bench-large runs the long ones, on scans up to 26 GB"
+	@echo "make accuracy  compare answers with the truth of simulated scans: two hours, or make accuracy-quick"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 	@echo "make clean   remove the environment, caches and the demo's folder"
 
@@ -62,6 +63,13 @@ bench: $(STAMP)
 
 bench-large: $(STAMP)
 	@$(BIN)/python -m benchmarks.run --large $(ARGS)
+
+# The same for answers: results are kept in .benchmarks/accuracy, tables go to docs/accuracy.md.
+accuracy: $(STAMP)
+	@$(BIN)/python -m benchmarks.accuracy.run $(ARGS)
+
+accuracy-quick: $(STAMP)
+	@$(BIN)/python -m benchmarks.accuracy.run --quick --minutes 10 $(ARGS)
 
 lock: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

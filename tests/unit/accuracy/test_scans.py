@@ -7,41 +7,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 
-@pytest.fixture(scope="module")
-def small_library():
-    """Three orientations each of two made-up phases, without diffsims."""
-    from benchmarks.accuracy.crystals import Crystal, Library, ewald
-
-    rng = np.random.default_rng(0)
-    crystals = {}
-    for phase in ("gold", "iron"):
-        crystals[phase] = []
-        for _ in range(12):
-            flat = rng.uniform(-1, 1, (14, 2))
-            vectors = np.column_stack([flat, ewald(np.pad(flat, ((0, 0), (0, 1))))])
-            rotation = rng.normal(size=4)
-            rotation /= np.linalg.norm(rotation)
-            crystals[phase].append(
-                Crystal(vectors=vectors, strength=rng.uniform(0.2, 1, 14), rotation=rotation, phase=phase)
-            )
-    return Library(crystals=crystals, symmetries=dict.fromkeys(crystals, np.eye(4)[:1]))
-
-
-@pytest.fixture
-def spec():
-    from benchmarks.accuracy.spec import Spec
-
-    return Spec(scan_side=32, pattern_side=32, n_crystals=4, n_minority=1, phases=("gold", "iron"), boundary=8.0)
-
-
-@pytest.fixture
-def make(monkeypatch, small_library):
-    from benchmarks.accuracy import scan
-
-    monkeypatch.setattr(scan, "library", lambda: small_library)
-    return scan.make_scan
-
-
 def test_a_seed_gives_the_same_scan_and_another_seed_another(make, spec) -> None:
     first, again, other = make(spec, 1), make(spec, 1), make(spec, 2)
     assert_array_equal(first.patterns, again.patterns)
