@@ -19,8 +19,9 @@ from unmix4d import __version__
 from unmix4d.config import Settings
 from unmix4d.errors import InputError, UsageError
 from unmix4d.prepare.chain import Prepared, make_source
+from unmix4d.prepare.repair import Descan, Repair
 from unmix4d.read.identity import WHOLE_FILE_BYTES, source_digest
-from unmix4d.records import AnyArray, Beam, BoolArray, Scan, Survey
+from unmix4d.records import AnyArray, Beam, BoolArray, CleaningStep, Geometry, Scan, Survey
 from unmix4d.report.files import as_resource_error, written_whole
 
 SUFFIX = ".unfinished"
@@ -260,8 +261,16 @@ def pack_survey(prepared: Prepared, *, mask: BoolArray | None, block_bytes: int)
         value = getattr(prepared.survey, field.name)
         if isinstance(value, np.ndarray):
             arrays[f"survey.{field.name}"] = value
+        elif field.name == "cleaning":
+            told["cleaning"] = [asdict(step) for step in value]
         else:
             told[f"survey.{field.name}"] = asdict(value) if isinstance(value, Beam) else value
+    repair = prepared.source.window.repair
+    if repair is not None:
+        told["level"] = repair.level
+        arrays |= {"repair.bad": repair.bad, "repair.around": repair.around}
+        if repair.descan is not None:
+            arrays["repair.descan"] = repair.descan.terms
     return {**arrays, "told": np.array(json.dumps(told))}
 
 
@@ -276,10 +285,24 @@ def unpack_survey(
     if beam is not None:
         values["beam"] = Beam(center=(beam["center"][0], beam["center"][1]), radius=beam["radius"])
     values["warnings"] = tuple(values["warnings"])
+    values["cleaning"] = tuple(CleaningStep(**step) for step in told["cleaning"])
     source = make_source(scan, crop=settings.crop, bin=settings.bin, block_bytes=told["block_bytes"])
-    source = replace(source, window=replace(source.window, offset=told["offset"]))
+    repair = _unpack_repair(arrays, told, source.geometry)
+    source = replace(source, window=replace(source.window, offset=told["offset"], repair=repair))
     prepared = Prepared(source=source, survey=Survey(**values), nan_pixels=arrays["nan_pixels"])
     return prepared, arrays.get("mask")
+
+
+def _unpack_repair(arrays: Mapping[str, AnyArray], told: Mapping[str, Any], geometry: Geometry) -> Repair | None:
+    if "level" not in told:
+        return None
+    terms = arrays.get("repair.descan")
+    return Repair(
+        bad=arrays["repair.bad"],
+        around=arrays["repair.around"],
+        level=told["level"],
+        descan=None if terms is None else Descan(scan_shape=geometry.scan_shape, terms=terms),
+    )
 
 
 def _is_own(path: Path) -> bool:

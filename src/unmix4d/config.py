@@ -131,6 +131,30 @@ class Settings(BaseModel):
         form="FILE",
         expects="the path of a file",
     )
+    hot_pixels: Literal["auto", "none"] = _preparing(
+        "auto",
+        "Find hot and dead pixels and leave them out, or replace them where patterns are moved or binned.",
+        form="auto|none",
+        expects="auto or none",
+    )
+    offset: Literal["auto", "none"] | NonNegativeFloat = _preparing(
+        "auto",
+        "Take the camera's offset from every value: if one is surely there, not at all, or this one.",
+        form="auto|none|VALUE",
+        expects="auto, none or a number of at least 0",
+    )
+    descan: Literal["auto", "none"] = _preparing(
+        "auto",
+        "Move patterns back where the direct beam wanders over the scan.",
+        form="auto|none",
+        expects="auto or none",
+    )
+    saturation: Literal["auto", "none"] = _preparing(
+        "auto",
+        "Leave out pixels where the direct beam is saturated or behind a beam stop.",
+        form="auto|none",
+        expects="auto or none",
+    )
     vacuum: Literal["auto", "none"] = _preparing(
         "auto", "Recognise vacuum and leave it out.", form="auto|none", expects="auto or none"
     )

@@ -29,6 +29,7 @@ from unmix4d.maps.clusters import cluster_map
 from unmix4d.maps.overlap import overlap_map
 from unmix4d.plan import Plan, make_plan
 from unmix4d.prepare.chain import Prepared, prepare
+from unmix4d.prepare.cleaning import Cleaning
 from unmix4d.read.identity import source_digest
 from unmix4d.read.masks import read_mask
 from unmix4d.records import (
@@ -53,6 +54,7 @@ Progress = Callable[[str, float, float], None]
 BEAM_SHARE_WARNING = 0.5
 FREE_K_MAX = 20
 NOTHING_KEPT = NothingKept()
+CLEANING = ("hot_pixels", "offset", "descan", "saturation", "vacuum")
 PACKAGES = ("unmix4d", "numpy", "scipy", "scikit-image", "h5py", "rosettasciio")
 
 
@@ -197,7 +199,7 @@ def _survey(
         bin=settings.bin,
         nan=settings.nan,
         negative=settings.negative,
-        find_vacuum=settings.vacuum == "auto",
+        cleaning=Cleaning(**{name: getattr(settings, name) for name in CLEANING}),
         block_bytes=plan.block,
     )
     keeper.save(SURVEY, pack_survey(prepared, mask=mask, block_bytes=plan.block))

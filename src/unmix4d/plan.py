@@ -114,8 +114,8 @@ class _Sizes:
         return rows * self.n_pixels * self.item + TILE_BYTES
 
     def worker(self, block: int) -> int:
-        """Bytes of one block while it is worked on: as stored, masked or filtered, a tile of it, and its sums."""
-        copies = 2 if self.item < FLOAT else 2 + 3 * FLOAT // self.item
+        """Bytes of one block while it is worked on: as stored, repaired, masked or filtered, and sums."""
+        copies = 3 if self.item < FLOAT else 2 + 3 * FLOAT // self.item
         rows = max(1, block // self.stored_pattern)
         sums = max(self.rank, 4 * 21) * self.n_pixels * FLOAT
         return copies * block + 2 * TILE_BYTES + sums + 7 * rows * self.n_components * FLOAT

@@ -20,6 +20,7 @@ FILES = {
     "clusters.csv",
     "comparison.csv",
     "overlap.csv",
+    "cleaning.csv",
     "components.hspy",
     "weights.hspy",
     "clusters.tif",
@@ -147,7 +148,7 @@ def test_the_report_can_be_written_again(unmix4d: Start, folder: Path) -> None:
     [
         ("hspy", {"components.hspy", "weights.hspy"}),
         ("tiff", {"clusters.tif", "overlap.tif"}),
-        ("csv", {"decision.csv", "clusters.csv", "comparison.csv", "overlap.csv"}),
+        ("csv", {"decision.csv", "clusters.csv", "comparison.csv", "overlap.csv", "cleaning.csv"}),
     ],
 )
 def test_each_export_writes_its_files(

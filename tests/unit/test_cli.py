@@ -183,6 +183,7 @@ def test_every_setting_is_an_option_of_run(api: FakeApi) -> None:
     given = {
         "scan_shape": "95,165", "scan_step": "2.5", "voltage": "200", "camera_length": "100", "pixel": "55",
         "dataset": "/a/b", "filter": "mean", "crop": "0,9,1,8", "bin": "2", "beam": "auto", "mask": "mask.npy",
+        "hot_pixels": "none", "offset": "2.5", "descan": "none", "saturation": "none",
         "vacuum": "none", "nan": "zero", "negative": "shift", "weighting": "none", "solver": "multiplicative",
         "starts": "spa,random", "l1": "0.1", "max_iter": "50", "tol": "1e-3", "k": "8", "k_min": "2",
         "k_max": "12", "background": "3", "compare_to": "raw", "keep": "all", "threads": "2", "memory": "8GB",

@@ -13,7 +13,7 @@ VACUUM_MIN_SEPARATION = 0.7
 VACUUM_MIN_PROBES = 8
 
 
-def find_beam(mean_pattern: FloatArray) -> Beam | None:
+def find_beam(mean_pattern: FloatArray, *, reach: float = BEAM_MAX_OFFSET) -> Beam | None:
     """Find the direct beam in a mean pattern.
 
     The brightest spot of the smoothed pattern, with 1.5 times its radius at half maximum, at least 3 pixels
@@ -23,6 +23,8 @@ def find_beam(mean_pattern: FloatArray) -> Beam | None:
     Parameters
     ----------
     mean_pattern : (pattern_y, pattern_x) float
+    reach : float
+        How far from the centre it may be, as a share of the shorter side.
 
     Returns
     -------
@@ -33,12 +35,12 @@ def find_beam(mean_pattern: FloatArray) -> Beam | None:
     smooth = gaussian_filter(np.asarray(mean_pattern, dtype=np.float64), 1.0)
     shape = np.array(smooth.shape)
     peak = np.array(np.unravel_index(int(smooth.argmax()), smooth.shape))
-    if smooth.max() <= 0 or np.hypot(*(peak - (shape - 1) / 2)) > BEAM_MAX_OFFSET * shape.min():
+    if smooth.max() <= 0 or np.hypot(*(peak - (shape - 1) / 2)) > reach * shape.min():
         return None
     center = (float(peak[0]), float(peak[1]))
-    reach = max(BEAM_MIN_RADIUS, BEAM_RADIUS_FACTOR * _half_radius(smooth, center))
+    near = max(BEAM_MIN_RADIUS, BEAM_RADIUS_FACTOR * _half_radius(smooth, center))
     for _ in range(CENTER_STEPS):
-        center = _center_of_mass(smooth, center, reach)
+        center = _center_of_mass(smooth, center, near)
     radius = BEAM_RADIUS_FACTOR * _half_radius(smooth, center)
     return Beam(center=center, radius=max(BEAM_MIN_RADIUS, radius))
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from unmix4d.errors import UsageError
 from unmix4d.execute import Executor
+from unmix4d.prepare.cleaning import Cleaning
 from unmix4d.prepare.condition import NanPolicy, NegativePolicy, make_window, windowed_geometry
 from unmix4d.prepare.filters import Raw, ScanMean
 from unmix4d.prepare.matrix import make_matrix
@@ -17,6 +18,7 @@ from unmix4d.records import Beam, BoolArray, PatternMatrix, Scan, Survey
 from unmix4d.registry import Filter
 
 BLOCK_BYTES = 16 * 2**20
+EVERY_STEP = Cleaning()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,6 +55,8 @@ class Prepared:
         """
         survey, shape = self.survey, self.source.geometry.pattern_shape
         pixel_mask = (survey.mean_pattern > 0) & ~self.nan_pixels
+        if survey.left_out is not None:
+            pixel_mask &= ~survey.left_out
         steps = self._reading_steps()
         disc = _beam_to_mask(beam, survey.beam)
         if disc is not None:
@@ -103,7 +107,8 @@ class Prepared:
             steps.append(f"offset of {window.offset:g} added to make every value non-negative")
         if self.nan_pixels.any():
             steps.append(f"NaN: {int(self.nan_pixels.sum())} pixels left out")
-        return steps
+        mended = (step for step in self.survey.cleaning if step.found and step.name != "vacuum")
+        return [*steps, *(f"{step.name}: {step.action}" for step in mended)]
 
 
 def prepare(
@@ -114,7 +119,7 @@ def prepare(
     bin: int = 1,  # noqa: A002 - the option's name
     nan: NanPolicy = "error",
     negative: NegativePolicy = "clip",
-    find_vacuum: bool = True,
+    cleaning: Cleaning = EVERY_STEP,
     block_bytes: int = BLOCK_BYTES,
 ) -> Prepared:
     """Crop, bin and survey a scan (method 1.1).
@@ -129,7 +134,8 @@ def prepare(
         Detector binning; counts are added up.
     nan : {"error", "zero", "mask"}
     negative : {"clip", "shift", "error"}
-    find_vacuum : bool
+    cleaning : Cleaning
+        Which faults to look for and mend; all of them by default.
     block_bytes : int
         What one block of patterns may take as it is stored.
 
@@ -147,7 +153,7 @@ def prepare(
         executor=executor,
         nan=nan,
         negative=negative,
-        find_vacuum_probes=find_vacuum,
+        cleaning=cleaning,
     )
     return Prepared(source=source, survey=survey, nan_pixels=nan_pixels)
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from unmix4d.errors import InputError, UsageError
-from unmix4d.records import AnyArray, FloatArray, Geometry, Scan
+from unmix4d.prepare.repair import Repair
+from unmix4d.records import AnyArray, Geometry, Scan
 
 NanPolicy = Literal["error", "zero", "mask"]
 NegativePolicy = Literal["clip", "shift", "error"]
@@ -27,27 +28,41 @@ class Window:
         right edge are left out.
     offset : float
         Added to every value before anything else (the ``shift`` policy for negative values).
+    repair : Repair or None
+        What is done to every pattern before it is binned.
     """
 
     y: slice
     x: slice
     bin: int = 1
     offset: float = 0.0
+    repair: Repair | None = None
 
-    def read(self, scan: Scan, rows: slice, columns: slice) -> FloatArray:
-        """Read a rectangle of the window as counts; ``rows`` and ``columns`` count from its corner."""
-        return self.condition(self.read_stored(scan, rows, columns))
+    def read(self, scan: Scan, rows: slice, columns: slice) -> AnyArray:
+        """Read a rectangle of the window as counts; ``rows`` and ``columns`` count from its corner.
 
-    def condition(self, stored: AnyArray) -> FloatArray:
-        """Turn stored patterns into counts: (y, x, pattern_y, pattern_x) float32, negatives clipped, NaN = 0."""
+        float32, but unsigned integers that are neither shifted nor binned stay what they are.
+        """
+        counts = self.repaired(self.to_counts(self.read_stored(scan, rows, columns)), rows, columns)
+        return counts if self.bin == 1 else bin_pixels(np.asarray(counts, dtype=np.float32), self.bin)
+
+    def repaired(self, counts: AnyArray, rows: slice, columns: slice) -> AnyArray:
+        """Repair counts of a rectangle, which keep their type."""
+        return counts if self.repair is None else self.repair.apply(counts, rows, columns)
+
+    def to_counts(self, stored: AnyArray) -> AnyArray:
+        """Turn stored patterns into counts, not binned: float32, no negatives, NaN = 0; unsigned ones are that."""
+        unsigned = np.issubdtype(stored.dtype, np.unsignedinteger)
+        if unsigned and not self.offset:
+            return stored
         counts = stored.astype(np.float32)
         if np.issubdtype(stored.dtype, np.floating):
             np.nan_to_num(counts, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         if self.offset:
             counts += np.float32(self.offset)
-        if not np.issubdtype(stored.dtype, np.unsignedinteger):
+        if not unsigned:
             np.maximum(counts, 0, out=counts)
-        return bin_pixels(counts, self.bin)
+        return counts
 
     def read_stored(self, scan: Scan, rows: slice, columns: slice) -> AnyArray:
         """Read a rectangle of the window as it is stored.

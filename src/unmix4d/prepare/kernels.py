@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unmix4d.compiled import compiled
+from unmix4d.compiled import compiled, inlined
 from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray
 
 PIXELS = 1024
@@ -24,20 +24,22 @@ def as_rows(patterns: AnyArray) -> AnyArray:
 @compiled
 def tally_counts(
     patterns: AnyArray, used: FloatArray, outside: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-    """Add up patterns (n, n_pixels) of an unsigned integer type.
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Add up patterns (n, n_pixels) of a real type without negative values.
 
     ``used`` and ``outside`` are 1 for the pixels that count, and for those of them outside the direct beam, else 0.
-    Gives the sum of each column (n_pixels,), of each row over the used pixels and over those outside (n,), float64,
-    and the largest value.
+    Gives the sum of each row over the used pixels and over those outside (n,); the sum of each column, the sum of
+    its squares, its largest value and how often that occurs, (n_pixels,). All float64.
     """
     n, n_pixels = patterns.shape
-    columns, total, dark = np.zeros(n_pixels), np.zeros(n), np.zeros(n)
-    largest = patterns[0, 0]
-    part = np.zeros(PIXELS, np.float32)
+    columns, squares, total, dark = np.zeros(n_pixels), np.zeros(n_pixels), np.zeros(n), np.zeros(n)
+    largest, times = np.zeros(n_pixels), np.zeros(n_pixels)
+    part, part2 = np.zeros(PIXELS, np.float32), np.zeros(PIXELS, np.float32)
+    top, often = np.zeros(PIXELS, np.float32), np.zeros(PIXELS, np.float32)
     for left in range(0, n_pixels, PIXELS):
         right = min(left + PIXELS, n_pixels)
-        one, two, into = used[left:right], outside[left:right], columns[left:right]
+        one, two, into, into2 = used[left:right], outside[left:right], columns[left:right], squares[left:right]
+        top[:], often[:] = -1, 0
         for p in range(n):
             row = patterns[p, left:right]
             here, away = np.float32(0), np.float32(0)
@@ -46,14 +48,120 @@ def tally_counts(
                 here += value * one[d]
                 away += value * two[d]
                 part[d] += value
-                largest = max(largest, row[d])
+                part2[d] += value * value
+                same = np.float32(1) if value == top[d] else np.float32(0)
+                often[d] = np.float32(1) if value > top[d] else often[d] + same
+                top[d] = max(top[d], value)
             total[p] += here
             dark[p] += away
             if p % ROWS == ROWS - 1 or p == n - 1:
                 for d in range(right - left):
                     into[d] += part[d]
+                    into2[d] += part2[d]
                     part[d] = 0
-    return columns, total, dark, float(largest)
+                    part2[d] = 0
+        largest[left:right] = top[: right - left]
+        times[left:right] = often[: right - left]
+    return total, dark, columns, squares, largest, times
+
+
+@compiled
+def add_to_cells(
+    patterns: AnyArray, cells: IntArray, corner: tuple[int, int], width: int, sums: FloatArray
+) -> None:
+    """Add a window of every pattern (n, n_pixels) to the sum (n_cells, window_y, window_x) of its cell."""
+    _, ny, nx = sums.shape
+    for p in range(len(cells)):
+        for y in range(ny):
+            start = (corner[0] + y) * width + corner[1]
+            row, into = patterns[p, start : start + nx], sums[cells[p], y]
+            for x in range(nx):
+                into[x] += row[x]
+
+
+@compiled
+def mend(  # noqa: PLR0917 - compiled functions take no keywords
+    patterns: AnyArray,
+    bad: tuple[IntArray, IntArray],
+    level: float,
+    moved: FloatArray,
+    probes: tuple[IntArray, int, bool],
+    out: AnyArray,
+) -> None:
+    """Repair patterns (n, n_pixels) into ``out``: bad pixels, then the level, then the place.
+
+    ``bad`` = (pixels, neighbours of each), ``moved`` (n, 2) or (0, 2), ``probes`` = (a number of each, width of a
+    pattern, whether values are whole numbers).
+    """
+    pixels, around = bad
+    number, width, whole = probes
+    n, n_pixels = patterns.shape
+    height = n_pixels // width
+    room, shifted = np.empty(n_pixels, np.float32), np.empty(n_pixels, np.float32)
+    for p in range(n):
+        row, into = patterns[p], out[p]
+        for d in range(n_pixels):
+            room[d] = np.float32(row[d])
+        _fill(row, pixels, around, room)
+        if level != 0:
+            for d in range(n_pixels):
+                room[d] = max(room[d] - np.float32(level), np.float32(0))
+        if len(moved):
+            _move(room, moved[p, 0], moved[p, 1], (height, width), shifted)
+            room, shifted = shifted, room
+        if whole:
+            _write_whole(room, number[p], into)
+        else:
+            for d in range(n_pixels):
+                into[d] = room[d]
+
+
+@inlined
+def _fill(row: AnyArray, pixels: IntArray, around: IntArray, out: FloatArray) -> None:
+    """Write the mean of the neighbours of some pixels, those that there are."""
+    for i in range(pixels.size):
+        total, found = np.float32(0), 0
+        for j in range(around.shape[1]):
+            if around[i, j] >= 0:
+                total += np.float32(row[around[i, j]])
+                found += 1
+        out[pixels[i]] = total / max(1, found)
+
+
+@inlined
+def _move(row: FloatArray, dy: float, dx: float, shape: tuple[int, int], out: FloatArray) -> None:
+    """Take every pixel from (dy, dx) further on, between pixels by linear interpolation; 0 from outside."""
+    height, width = shape
+    iy, ix = int(np.floor(dy)), int(np.floor(dx))
+    fy, fx = np.float32(dy - iy), np.float32(dx - ix)
+    first, last = max(0, -ix), min(width, width - 1 - ix)
+    out[:] = 0
+    for y in range(max(0, -iy), min(height, height - iy)):
+        lower = y + iy + 1 if y + iy + 1 < height else y + iy
+        one, two = row[(y + iy) * width : (y + iy + 1) * width], row[lower * width : (lower + 1) * width]
+        into = out[y * width : (y + 1) * width]
+        for x in range(first, last):
+            near = one[x + ix] + fy * (two[x + ix] - one[x + ix])
+            far = one[x + ix + 1] + fy * (two[x + ix + 1] - one[x + ix + 1])
+            into[x] = near + fx * (far - near)
+        if fx == 0 and first <= last < width and last + ix < width:
+            into[last] = one[last + ix] + fy * (two[last + ix] - one[last + ix])
+
+
+@inlined
+def _write_whole(values: FloatArray, number: int, out: AnyArray) -> None:
+    """Write values as whole numbers: rounded up as often as their fraction says, by a hash of probe and pixel."""
+    for d in range(values.size):
+        low = np.floor(values[d])
+        rest = values[d] - low
+        if rest > 0:
+            mixed = np.uint32(number) * np.uint32(2_654_435_761) + np.uint32(d) * np.uint32(2_246_822_519)
+            mixed = np.uint32(mixed ^ (mixed >> np.uint32(15))) * np.uint32(2_246_822_507)
+            mixed = np.uint32(mixed ^ (mixed >> np.uint32(13))) * np.uint32(3_266_489_909)
+            mixed = np.uint32(mixed ^ (mixed >> np.uint32(16)))
+            if np.float32(mixed >> np.uint32(8)) * np.float32(2.0**-24) < rest:
+                low += 1
+        out[d] = low
 
 
 @compiled

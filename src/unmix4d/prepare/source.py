@@ -19,12 +19,12 @@ class Source:
     tiles: tuple[Tile, ...]
 
     def read(self, tile: Tile) -> FloatArray:
-        """Read the counts of a tile, shape (y, x, pattern_y, pattern_x)."""
-        return self.window.read(self.scan, tile.rows, tile.columns)
+        """Read the counts of a tile, shape (y, x, pattern_y, pattern_x) float32."""
+        return np.asarray(self.window.read(self.scan, tile.rows, tile.columns), dtype=np.float32)
 
     @property
     def is_plain(self) -> bool:
-        """Whether stored values are counts as they are: unsigned, neither binned nor shifted."""
+        """Whether counts have the type that is stored: unsigned, neither binned nor shifted; repairs keep it."""
         window = self.window
         unsigned = bool(np.issubdtype(self.scan.patterns.dtype, np.unsignedinteger))
         return unsigned and window.bin == 1 and not window.offset
@@ -32,10 +32,14 @@ class Source:
     @property
     def is_at_hand(self) -> bool:
         """Whether reading again costs nothing to speak of: an array in memory, or a mapped file."""
-        return self.is_plain and isinstance(self.scan.patterns, np.ndarray)
+        return self.is_plain and self.window.repair is None and isinstance(self.scan.patterns, np.ndarray)
 
     def read_counts(self, tile: Tile) -> AnyArray:
-        """Read the counts of a tile, as they are stored where that is plain."""
-        if self.is_plain:
-            return self.window.read_stored(self.scan, tile.rows, tile.columns)
-        return self.read(tile)
+        """Read the counts of a tile, of the type that is stored where that is plain."""
+        return self.window.read(self.scan, tile.rows, tile.columns)
+
+    def read_unbinned(self, tile: Tile) -> AnyArray:
+        """Read and repair the counts of a tile, not binned."""
+        window = self.window
+        stored = window.read_stored(self.scan, tile.rows, tile.columns)
+        return window.repaired(window.to_counts(stored), tile.rows, tile.columns)

@@ -22,7 +22,7 @@ from unmix4d.records.base import (
     Role,
 )
 from unmix4d.records.factors import FactoredMatrix, Factorization, Sweep
-from unmix4d.records.measured import Beam, Geometry, PatternMatrix, Scan, Survey
+from unmix4d.records.measured import Beam, CleaningStep, Geometry, PatternMatrix, Scan, Survey
 from unmix4d.records.runs import RunRecord, RunResult, StageCost
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Beam",
     "Better",
     "BoolArray",
+    "CleaningStep",
     "ClusterComparison",
     "ClusterMap",
     "ComponentRoles",

@@ -101,6 +101,31 @@ class Beam:
         return np.asarray((y - self.center[0]) ** 2 + (x - self.center[1]) ** 2 <= self.radius**2)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleaningStep:
+    """One fault that was looked for, and what was done about it.
+
+    Attributes
+    ----------
+    name : str
+        The fault.
+    found : bool
+    action : str
+        In words, what was done, or why nothing was.
+    before, after : float or None
+        The measure of the fault before and after; None where it was not taken.
+    unit : str
+        What is measured, with its unit.
+    """
+
+    name: str
+    found: bool
+    action: str
+    before: float | None
+    after: float | None
+    unit: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Survey:
     """What one look at every pattern found, after cropping and binning and before any filter.
@@ -120,6 +145,10 @@ class Survey:
     saturated_fraction : float
         Share of values at the largest value of an integer data type.
     warnings : tuple of str
+    left_out : (pattern_y, pattern_x) bool or None
+        Pixels that cleaning leaves out; None = none.
+    cleaning : tuple of CleaningStep
+        One for each fault, in the order in which they are looked for.
     """
 
     mean_pattern: FloatArray
@@ -133,6 +162,8 @@ class Survey:
     clipped_min: float = 0.0
     saturated_fraction: float = 0.0
     warnings: tuple[str, ...] = ()
+    left_out: BoolArray | None = None
+    cleaning: tuple[CleaningStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,7 +9,14 @@ import numpy as np
 
 from unmix4d.records import AnyArray, RunResult
 from unmix4d.report.files import reserve, written_whole
-from unmix4d.report.tables import Table, clusters_table, comparison_table, decision_table, overlap_table
+from unmix4d.report.tables import (
+    Table,
+    cleaning_table,
+    clusters_table,
+    comparison_table,
+    decision_table,
+    overlap_table,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,7 @@ def _write_stack(path: Path, planes: list[AnyArray], names: list[str], step_nm: 
 
 @dataclass(frozen=True, slots=True)
 class Csv:
-    """``decision.csv``, ``clusters.csv``, ``comparison.csv`` and ``overlap.csv``: UTF-8, units in the header."""
+    """Every table as a file: ``decision.csv``, ``clusters.csv`` and others; UTF-8, units in the header."""
 
     name: ClassVar[str] = "csv"
 
@@ -130,6 +137,7 @@ class Csv:
             "clusters.csv": clusters_table(result),
             "comparison.csv": comparison_table(result),
             "overlap.csv": overlap_table(result),
+            "cleaning.csv": cleaning_table(result),
         }
         for name, table in tables.items():
             _write_table(folder / name, table)

@@ -8,6 +8,7 @@ import numpy as np
 from unmix4d.records import (
     AnyArray,
     Beam,
+    CleaningStep,
     ClusterComparison,
     ClusterMap,
     ComponentRoles,
@@ -172,6 +173,8 @@ def _survey(group: "h5py.Group") -> Survey:
         clipped_min=float(group.attrs["clipped_min"]),
         saturated_fraction=float(group.attrs["saturated_fraction"]),
         warnings=tuple(json.loads(group.attrs["warnings"])),
+        left_out=group["left_out"][()] if "left_out" in group else None,
+        cleaning=tuple(CleaningStep(**step) for step in json.loads(group.attrs.get("cleaning", "[]"))),
     )
 
 

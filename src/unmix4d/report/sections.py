@@ -10,7 +10,7 @@ import numpy as np
 from unmix4d.quality.similarity import METRICS
 from unmix4d.records import RunResult
 from unmix4d.report.palette import crystal_color
-from unmix4d.report.tables import clusters_table, decision_table, overlap_table
+from unmix4d.report.tables import cleaning_table, clusters_table, decision_table, overlap_table
 
 MOST_PAIRS = 30
 NOTHING = "–"
@@ -179,6 +179,15 @@ def columns_shown(result: RunResult) -> Shown:
         for crystal in range(len(result.comparison.counts))
     ]
     return Shown(header=("crystal", *(COLUMNS.get(name, name.replace("_", " ")) for name in names)), rows=rows)
+
+
+def cleaning_shown(result: RunResult) -> Shown:
+    """Give every fault that was looked for, what was done, and its measure before and after."""
+    rows = [
+        (Cell(name), Cell(action), Cell(measure), *_cells((before, after)))
+        for name, _, action, before, after, measure in cleaning_table(result).rows
+    ]
+    return Shown(header=("fault", "what was done", "measure", "before", "after"), rows=rows)
 
 
 def facts(result: RunResult) -> Mapping[str, str]:

@@ -214,6 +214,9 @@ def _save_survey(file: "h5py.File", survey: Survey) -> None:
     for name in ("data_range", "clipped_fraction", "clipped_min", "saturated_fraction"):
         group.attrs[name] = getattr(survey, name)
     group.attrs["warnings"] = json.dumps(list(survey.warnings))
+    group.attrs["cleaning"] = json.dumps([asdict(step) for step in survey.cleaning])
+    if survey.left_out is not None:
+        _put(group, "left_out", survey.left_out)
     if survey.beam is not None:
         group.attrs["beam"] = np.array([*survey.beam.center, survey.beam.radius])
 

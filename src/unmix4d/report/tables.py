@@ -113,6 +113,15 @@ def overlap_table(result: RunResult) -> Table:
     return Table(("threshold", "first", "second", "n_probes", "area_percent", "mean_ratio"), rows)
 
 
+def cleaning_table(result: RunResult) -> Table:
+    """Give every fault that was looked for: what was found and done, and its measure before and after."""
+    rows: list[tuple[Any, ...]] = [
+        (step.name, step.found, step.action, _number(step.before), _number(step.after), step.unit)
+        for step in result.survey.cleaning
+    ]
+    return Table(("fault", "found", "action", "before", "after", "measure"), rows)
+
+
 def with_unit(name: str) -> str:
     """Give the name of a column with its unit, if it has one."""
     bare = name.removeprefix("null_zero_").removeprefix("null_global_")
