@@ -73,10 +73,17 @@ class Faults:
 
 
 def pixels_of(tally: Tally) -> Pixels:
-    """Mean and variance of every stored pixel."""
+    """Mean, variance and noise of every stored pixel."""
     mean = tally.mean
     variance = np.maximum(tally.squares / tally.n_probes - mean**2, 0)
-    return Pixels(mean=mean, variance=variance, largest=tally.largest, times=tally.times, n_probes=tally.n_probes)
+    return Pixels(
+        mean=mean,
+        variance=variance,
+        noise=tally.changes / (2 * tally.n_pairs) if tally.n_pairs else variance,
+        largest=tally.largest,
+        times=tally.times,
+        n_probes=tally.n_probes,
+    )
 
 
 def spare_beam(hot: BoolArray, pixels: Pixels) -> BoolArray:
@@ -113,7 +120,7 @@ def find_faults(tally: Tally, source: Source, beam: Beam | None, cleaning: Clean
     hot = spare_beam(hot, pixels)
     saturated, shadow = nothing, nothing
     if cleaning.saturation == "auto":
-        shadow = find_shadow(fill(pixels.mean, hot))
+        shadow = find_shadow(fill(pixels.mean, hot) - level)
         if beam is not None and not shadow.any():
             saturated = find_saturated(pixels, unbinned(beam, source.window.bin), hot)
     dead = find_dead(pixels, level) & ~(hot | saturated | shadow) if look_at_pixels else nothing

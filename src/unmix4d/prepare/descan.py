@@ -8,7 +8,7 @@ from unmix4d.prepare.tally import Cells, Tally
 from unmix4d.records import BoolArray, FloatArray
 
 LEAST_REACH = 1.0
-MOST_REST = 0.2
+MOST_REST, MOST_REST_PIXELS = 0.2, 0.5
 LEAST_CELLS = 12
 LEAST_COUNTS = 100.0
 ROUNDS = 5
@@ -68,7 +68,7 @@ def find_descan(places: FloatArray, cells: Cells) -> Descan | None:
         return None
     terms, rest = fitted
     descan = Descan(scan_shape=cells.scan_shape, terms=terms)
-    return descan if descan.reach > LEAST_REACH and rest < MOST_REST * descan.reach else None
+    return descan if descan.reach > LEAST_REACH and rest < min(MOST_REST * descan.reach, MOST_REST_PIXELS) else None
 
 
 def _fit(places: FloatArray, cells: Cells) -> tuple[FloatArray, float] | None:

@@ -6,16 +6,18 @@ import numpy as np
 
 from unmix4d.records import Beam, BoolArray, FloatArray
 
-HOT_RATIO = 8.0
+HOT_RATIO = 6.0
+MIDDLE, THIRD = 4, 5
 SURE = 5.0
 STEADY = 0.5
 LEAST_PROBES = 32
 LEAST_SIDE = 8
 
-DARK, DARKEST, DIM = 0.10, 0.02, (0.3, 0.5)
+DARK, DARKEST, BRIGHT = 0.10, 0.02, (0.7, 0.95)
+LEAST_BRIGHT = 0.25
+RISE = 0.7
 QUIET = 0.8
-FLAT = 0.15
-INTERCEPT = 0.7
+ALIKE, EQUAL = 0.15, 0.03
 LEAST_DARK = 16
 
 FULL_SHARE, FULL_PROBES, FULL_VALUE = 0.02, 8, 4
@@ -31,12 +33,14 @@ class Pixels:
     Attributes
     ----------
     mean, variance : over the probes
+    noise : variance between neighbouring probes
     largest, times : largest value, and at how many probes it occurs
     n_probes : int
     """
 
     mean: FloatArray
     variance: FloatArray
+    noise: FloatArray
     largest: FloatArray
     times: FloatArray
     n_probes: int
@@ -52,19 +56,19 @@ class Pixels:
         return np.asarray(self.times == self.n_probes)
 
 
-def _middle_neighbour(image: FloatArray) -> FloatArray:
-    """Median of the eight neighbours of every pixel."""
-    from scipy.ndimage import median_filter  # noqa: PLC0415 - slow import
+def _neighbour(image: FloatArray, rank: int) -> FloatArray:
+    """Give, of the eight neighbours of every pixel, the one of this rank from below."""
+    from scipy.ndimage import rank_filter  # noqa: PLC0415 - slow import
 
     ring = np.ones((3, 3), dtype=bool)
     ring[1, 1] = False
-    return np.asarray(median_filter(image, footprint=ring, mode="mirror"))
+    return np.asarray(rank_filter(image, rank, footprint=ring, mode="mirror"))
 
 
 def find_hot(pixels: Pixels, level: float = 0.0) -> BoolArray:
     """Pixels that are far brighter than what is about them, and bright at every probe alike.
 
-    Eight times the median of the neighbours: a Gaussian spot with a standard deviation of 0.6 pixels comes to four.
+    Six times the third brightest neighbour: a Gaussian spot with a standard deviation of 0.6 pixels comes to four.
     And steady: a spot is bright in its grains and dark elsewhere.
 
     Parameters
@@ -79,11 +83,11 @@ def find_hot(pixels: Pixels, level: float = 0.0) -> BoolArray:
     """
     if not pixels.enough:
         return np.zeros(pixels.mean.shape, dtype=bool)
-    mean, around = pixels.mean - level, np.maximum(_middle_neighbour(pixels.mean) - level, 0)
-    noise = (pixels.variance + HOT_RATIO**2 * _middle_neighbour(pixels.variance)) / pixels.n_probes
+    mean, around = pixels.mean - level, np.maximum(_neighbour(pixels.mean, THIRD) - level, 0)
+    noise = (pixels.variance + HOT_RATIO**2 * _neighbour(pixels.variance, THIRD)) / pixels.n_probes
     above = mean - HOT_RATIO * around
-    changes = np.maximum(pixels.variance - mean, 0)
-    return np.asarray((above > SURE * np.sqrt(noise)) & (above > 0) & (changes < STEADY * mean**2))
+    between_grains = np.maximum(pixels.variance - pixels.noise, 0)
+    return np.asarray((above > SURE * np.sqrt(noise)) & (above > 0) & (between_grains < STEADY * mean**2))
 
 
 def find_dead(pixels: Pixels, level: float = 0.0) -> BoolArray:
@@ -101,18 +105,18 @@ def find_dead(pixels: Pixels, level: float = 0.0) -> BoolArray:
     """
     if not pixels.enough:
         return np.zeros(pixels.mean.shape, dtype=bool)
-    around = _middle_neighbour(pixels.mean) - level
-    noise = np.sqrt(_middle_neighbour(pixels.variance) / pixels.n_probes)
-    return np.asarray(pixels.constant & (noise > 0) & (around > SURE * noise))
+    noise = np.sqrt(_neighbour(pixels.variance, MIDDLE) / pixels.n_probes)
+    counting = (_neighbour(pixels.mean, MIDDLE) > SURE * noise) | (level > 0)  # a camera with an offset has noise
+    return np.asarray(pixels.constant & (noise > 0) & counting)
 
 
 def find_offset(pixels: Pixels, bad: BoolArray, *, integers: bool) -> float:
     """Level that a camera adds to every pixel; 0 unless that is sure.
 
-    Counts vary at least as much as their mean, an offset does not vary at all. So in the darkest tenth of the
-    pixels the variance must be below 0.8 of the mean. And either these pixels must be all alike, or the line
-    through the variance over the mean of dark and dim pixels must meet zero near the mean of the dark ones.
-    Values that are not whole numbers may have any unit: for them both must hold, and the first says nothing.
+    The noise of counts goes with their mean, whatever one electron counts; an offset has none. So noise over mean
+    must be lower in the darkest tenth of the pixels than in brighter ones, and the dark ones must be much alike or,
+    counted as electrons, quieter than counting allows. Or they are both, and as good as equal: under a high offset
+    all pixels are dark.
 
     Parameters
     ----------
@@ -120,6 +124,7 @@ def find_offset(pixels: Pixels, bad: BoolArray, *, integers: bool) -> float:
     bad : (pixel_y, pixel_x) bool
         Pixels to pass over.
     integers : bool
+        Whether values are whole numbers; others may have any unit, in which no noise is too quiet.
 
     Returns
     -------
@@ -129,16 +134,14 @@ def find_offset(pixels: Pixels, bad: BoolArray, *, integers: bool) -> float:
     usable = ~bad & ~pixels.constant & (pixels.mean > 0)
     if not pixels.enough or usable.sum() * DARK < LEAST_DARK:
         return 0.0
-    mean, variance = pixels.mean[usable], pixels.variance[usable]
-    lowest, low, dim, less_dim = np.quantile(mean, (DARKEST, DARK, *DIM))
-    dark = mean <= low
-    dark_mean, dark_variance = float(np.median(mean[dark])), float(np.median(variance[dark]))
-    quiet = dark_variance < QUIET * dark_mean
-    flat = low - lowest < FLAT * lowest
-    others = (mean > dim) & (mean <= less_dim)
-    rise, run = float(np.quantile(variance[others], 0.25)) - dark_variance, np.median(mean[others]) - dark_mean
-    starts_late = rise > 0 and dark_mean - dark_variance * run / rise > INTERCEPT * dark_mean
-    if not (quiet and (flat or starts_late) if integers else flat and starts_late):
+    mean, noise = pixels.mean[usable], pixels.noise[usable]
+    lowest, low, *bright = np.quantile(mean, (DARKEST, DARK, *BRIGHT))
+    dark, brighter = mean <= low, (mean >= bright[0]) & (mean <= bright[1])
+    in_dark = float(noise[dark].sum() / mean[dark].sum())
+    rises = in_dark < RISE * float(np.quantile(noise[brighter] / mean[brighter], LEAST_BRIGHT))
+    quiet = integers and in_dark < QUIET
+    unevenness = (low - lowest) / lowest
+    if not ((rises and (quiet or unevenness < ALIKE)) or (quiet and unevenness < EQUAL)):
         return 0.0
     return float(np.rint(lowest)) if integers else float(lowest)
 

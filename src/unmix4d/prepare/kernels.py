@@ -23,22 +23,22 @@ def as_rows(patterns: AnyArray) -> AnyArray:
 
 @compiled
 def tally_counts(
-    patterns: AnyArray, used: FloatArray, outside: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    patterns: AnyArray, used: FloatArray, outside: FloatArray, line: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Add up patterns (n, n_pixels) of a real type without negative values.
 
     ``used`` and ``outside`` are 1 for the pixels that count, and for those of them outside the direct beam, else 0.
-    Gives the sum of each row over the used pixels and over those outside (n,); the sum of each column, the sum of
-    its squares, its largest value and how often that occurs, (n_pixels,). All float64.
+    Gives the sum of each row over the used pixels and over those outside, (n,); and of each column (5, n_pixels):
+    the sum, the sum of squares, the sum of the squares of differences within pairs of rows, the largest value and how
+    often that occurs. All float64. Rows 0 and 1, 2 and 3 ... of every ``line`` rows are pairs.
     """
     n, n_pixels = patterns.shape
-    columns, squares, total, dark = np.zeros(n_pixels), np.zeros(n_pixels), np.zeros(n), np.zeros(n)
-    largest, times = np.zeros(n_pixels), np.zeros(n_pixels)
-    part, part2 = np.zeros(PIXELS, np.float32), np.zeros(PIXELS, np.float32)
+    columns, total, dark = np.zeros((5, n_pixels)), np.zeros(n), np.zeros(n)
+    part, part2, part3 = np.zeros(PIXELS, np.float32), np.zeros(PIXELS, np.float32), np.zeros(PIXELS, np.float32)
     top, often = np.zeros(PIXELS, np.float32), np.zeros(PIXELS, np.float32)
     for left in range(0, n_pixels, PIXELS):
         right = min(left + PIXELS, n_pixels)
-        one, two, into, into2 = used[left:right], outside[left:right], columns[left:right], squares[left:right]
+        one, two = used[left:right], outside[left:right]
         top[:], often[:] = -1, 0
         for p in range(n):
             row = patterns[p, left:right]
@@ -54,15 +54,26 @@ def tally_counts(
                 top[d] = max(top[d], value)
             total[p] += here
             dark[p] += away
-            if p % ROWS == ROWS - 1 or p == n - 1:
+            if (p % line) % 2 == 1:
+                other = patterns[p - 1, left:right]
                 for d in range(right - left):
-                    into[d] += part[d]
-                    into2[d] += part2[d]
-                    part[d] = 0
-                    part2[d] = 0
-        largest[left:right] = top[: right - left]
-        times[left:right] = often[: right - left]
-    return total, dark, columns, squares, largest, times
+                    change = np.float32(row[d]) - np.float32(other[d])
+                    part3[d] += change * change
+            if p % ROWS == ROWS - 1 or p == n - 1:
+                _move_sum(part, columns[0, left:right])
+                _move_sum(part2, columns[1, left:right])
+                _move_sum(part3, columns[2, left:right])
+        columns[3, left:right] = top[: right - left]
+        columns[4, left:right] = often[: right - left]
+    return total, dark, columns
+
+
+@inlined
+def _move_sum(part: FloatArray, into: FloatArray) -> None:
+    """Add a sum in float32 to one in float64, and begin it anew."""
+    for d in range(into.size):
+        into[d] += part[d]
+        part[d] = 0
 
 
 @compiled

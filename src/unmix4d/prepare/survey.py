@@ -128,10 +128,8 @@ def _sample(source: Source) -> Pixels:
             squares += values**2
     n = len(lines) * len(columns)
     mean = total / n
-    unknown = np.zeros(shape)
-    return Pixels(
-        mean=mean, variance=np.maximum(squares / n - mean**2, 0), largest=unknown, times=unknown, n_probes=n
-    )
+    unknown, variance = np.zeros(shape), np.maximum(squares / n - mean**2, 0)
+    return Pixels(mean=mean, variance=variance, noise=variance, largest=unknown, times=unknown, n_probes=n)
 
 
 def _smallest_offset(source: Source, executor: Executor) -> float:

@@ -80,12 +80,15 @@ class Tally:
     ----------
     total, dark : (scan_y, scan_x) float64
         Counts of each pattern: over the pixels that are used, and over those outside the beam.
-    sums, squares : (pixel_y, pixel_x) float64
-        Sums over the probes of the counts and of their squares.
+    sums, squares, changes : (pixel_y, pixel_x) float64
+        Sums over the probes of the counts and of their squares; and over pairs of neighbours on a scan line, of the
+        squares of their differences.
     largest, times : (pixel_y, pixel_x) float64
         Largest count of each pixel, and at how many probes it occurs.
     n_outside : int
         Number of pixels that are used and outside the beam.
+    n_pairs : int
+        Number of those pairs.
     cells : Cells or None
     cell_sums : (n_cells, window_y, window_x) float64
     nan_pixels : (pattern_y, pattern_x) bool, after binning
@@ -95,12 +98,14 @@ class Tally:
     dark: FloatArray
     sums: FloatArray
     squares: FloatArray
+    changes: FloatArray
     largest: FloatArray
     times: FloatArray
     n_outside: int
     cells: Cells | None
     cell_sums: FloatArray
     nan_pixels: BoolArray
+    n_pairs: int = 0
     nan_count: int = 0
     nan_first: tuple[int, ...] = ()
     negative_count: int = 0
@@ -148,6 +153,7 @@ def tally_tiles(
         dark=np.zeros(geometry.scan_shape),
         sums=np.zeros(stored),
         squares=np.zeros(stored),
+        changes=np.zeros(stored),
         largest=np.full(stored, -1.0),
         times=np.zeros(stored),
         n_outside=int(outside.sum()),
@@ -189,6 +195,7 @@ class _Part:
     dark: FloatArray
     sums: FloatArray
     squares: FloatArray
+    changes: FloatArray
     largest: FloatArray
     times: FloatArray
     cells: IntArray
@@ -210,14 +217,15 @@ class _Look:
         stored = window.read_stored(self.source.scan, tile.rows, tile.columns)
         counts = window.repaired(window.to_counts(stored), tile.rows, tile.columns)
         rows = as_rows(counts)
-        total, dark, *pixels = tally_counts(rows, self.used, self.outside)
-        sums, squares, largest, times = (pixel.reshape(stored.shape[2:]) for pixel in pixels)
+        total, dark, pixels = tally_counts(rows, self.used, self.outside, stored.shape[1])
+        sums, squares, changes, largest, times = pixels.reshape(-1, *stored.shape[2:])
         found, cell_sums = self._cell_sums(rows, tile, stored.shape[3])
         return _Part(
             total=total.reshape(stored.shape[:2]),
             dark=dark.reshape(stored.shape[:2]),
             sums=sums,
             squares=squares,
+            changes=changes,
             largest=largest,
             times=times,
             cells=found,
@@ -260,6 +268,8 @@ def _add(tally: Tally, part: _Part, tile: Tile) -> None:
     tally.dark[tile.rows, tile.columns] = part.dark
     tally.sums += part.sums
     tally.squares += part.squares
+    tally.changes += part.changes
+    tally.n_pairs += part.total.shape[0] * (part.total.shape[1] // 2)
     higher, same = part.largest > tally.largest, part.largest == tally.largest
     tally.times = np.where(higher, part.times, tally.times + np.where(same, part.times, 0))
     tally.largest = np.maximum(tally.largest, part.largest)

@@ -50,6 +50,7 @@ def make_tiles(geometry: Geometry, *, pattern_bytes: int, block_bytes: int) -> t
         lines = int(min(sy, probes // sx))
         lines -= lines % 2 if 1 < lines < sy else 0  # so that no tile cuts a square of 2 x 2 probes
         return tuple(Tile(rows=slice(y, min(sy, y + lines)), columns=slice(0, sx)) for y in range(0, sy, lines))
+    probes -= probes % 2 if probes > 1 else 0  # neighbours are looked at in pairs
     starts = range(0, sx, probes)
     return tuple(
         Tile(rows=slice(y, y + 1), columns=slice(x, min(sx, x + probes))) for y in range(sy) for x in starts
