@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unmix4d import api
+from unmix4d import api, registry
 from unmix4d.checkpoint import SURVEY, Checkpoint, pack_survey, unfinished, unpack_survey
 from unmix4d.config import Settings
 from unmix4d.errors import InputError, ResourceError, Unmix4dWarning, UsageError
@@ -309,3 +309,24 @@ def test_nothing_kept_is_a_keeper() -> None:
     keeper: Keeper = NothingKept()
     keeper.save("fit", ARRAYS)
     assert keeper.load("fit") is None
+
+
+def test_a_repair_comes_back_whole(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.indices((24, 24))
+    patterns = np.empty((12, 14, 24, 24), dtype=np.uint16)
+    for i, j in np.ndindex(12, 14):
+        beam = 300 * np.exp(-((y - 10 - i / 4) ** 2 + (x - 12) ** 2) / 4)
+        patterns[i, j] = rng.poisson(beam + 1) + 10
+    patterns[:, :, 3, 4] = 5000
+    np.save(tmp_path / "scan.npy", patterns)
+    scan = api.open_scan(tmp_path / "scan.npy")
+    first = prepare(scan, executor=executor(1))
+    assert {"hot pixels", "camera offset", "descan"} <= {step.name for step in first.survey.cleaning if step.found}
+    packed = {name: np.asarray(array) for name, array in pack_survey(first, mask=None, block_bytes=2**24).items()}
+    again, _ = unpack_survey(packed, scan, api.Settings())
+    assert again.survey.cleaning == first.survey.cleaning
+    np.testing.assert_array_equal(again.survey.left_out, first.survey.left_out)
+    one, other = (ready.matrix(filter=registry.load("filters", "raw")()) for ready in (again, first))
+    np.testing.assert_array_equal(one.read_block(0), other.read_block(0))
+    assert one.steps == other.steps

@@ -11,6 +11,7 @@ CENTER_STEPS = 5
 VACUUM_MIN_CONTRAST = 4.0
 VACUUM_MIN_SEPARATION = 0.7
 VACUUM_MIN_PROBES = 8
+VACUUM_SPREAD = 5.0
 
 
 def find_beam(mean_pattern: FloatArray, *, reach: float = BEAM_MAX_OFFSET) -> Beam | None:
@@ -75,7 +76,8 @@ def find_vacuum(dark_field: FloatArray, usable: BoolArray) -> BoolArray:
     """Judge which probes see no specimen, by their counts outside the direct beam.
 
     Otsu's threshold on the logarithm, accepted only where the two classes are far apart (between-class variance at
-    least 70 % of all, medians a factor of 4 apart); otherwise no probe is called vacuum.
+    least 70 % of all, medians a factor of 4 apart); otherwise no probe is called vacuum. Of the lower class those
+    are taken whose counts are alike: the others see a little of the specimen.
 
     Parameters
     ----------
@@ -89,7 +91,7 @@ def find_vacuum(dark_field: FloatArray, usable: BoolArray) -> BoolArray:
     (scan_y, scan_x) bool
     """
     vacuum = np.zeros(dark_field.shape, dtype=bool)
-    values = np.log(dark_field[usable] + 1.0)
+    values = np.log(np.maximum(dark_field[usable], 0.0) + 1.0)
     if values.size < 2 * VACUUM_MIN_PROBES or np.ptp(values) == 0:
         return vacuum
     threshold, separation = _otsu(values)
@@ -98,7 +100,11 @@ def find_vacuum(dark_field: FloatArray, usable: BoolArray) -> BoolArray:
         return vacuum
     if np.median(high) - np.median(low) < np.log(VACUUM_MIN_CONTRAST):
         return vacuum
-    vacuum[usable] = values <= threshold
+    counts = dark_field[usable]
+    few = counts[values <= threshold]
+    middle = float(np.median(few))
+    spread = 1.4826 * float(np.median(np.abs(few - middle)))
+    vacuum[usable] = (values <= threshold) & (counts <= middle + VACUUM_SPREAD * spread)
     return vacuum
 
 

@@ -118,12 +118,12 @@ def find_faults(tally: Tally, source: Source, beam: Beam | None, cleaning: Clean
     if look_at_pixels and level:
         hot |= find_hot(pixels, level)
     hot = spare_beam(hot, pixels)
-    saturated, shadow = nothing, nothing
-    if cleaning.saturation == "auto":
-        shadow = find_shadow(fill(pixels.mean, hot) - level)
-        if beam is not None and not shadow.any():
-            saturated = find_saturated(pixels, unbinned(beam, source.window.bin), hot)
-    dead = find_dead(pixels, level) & ~(hot | saturated | shadow) if look_at_pixels else nothing
+    shadow = find_shadow(fill(pixels.mean, hot) - level) if cleaning.saturation == "auto" else nothing
+    full = nothing
+    if beam is not None and not shadow.any():
+        full = find_saturated(pixels, unbinned(beam, source.window.bin), hot)
+    saturated = full if cleaning.saturation == "auto" else nothing
+    dead = find_dead(pixels, level) & ~(hot | full | shadow) if look_at_pixels else nothing
     descan, reach = None, np.nan
     if tally.cells is not None and not shadow.any():
         places = beam_places(tally, hot | dead)

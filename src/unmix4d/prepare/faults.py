@@ -13,9 +13,9 @@ STEADY = 0.5
 LEAST_PROBES = 32
 LEAST_SIDE = 8
 
-DARK, DARKEST, BRIGHT = 0.10, 0.02, (0.7, 0.95)
-LEAST_BRIGHT = 0.25
-RISE = 0.7
+DARK, DARKEST, BRIGHT = 0.10, 0.02, (0.90, 0.99)
+LEAST_BRIGHT, MUCH_MORE = 0.25, 0.1
+RISE = 0.5
 QUIET = 0.8
 ALIKE, EQUAL = 0.15, 0.03
 LEAST_DARK = 16
@@ -24,6 +24,7 @@ FULL_SHARE, FULL_PROBES, FULL_VALUE = 0.02, 8, 4
 
 SHADOW_DEPTH, SHADOW_EDGE = 0.1, 0.3
 SHADOW_LEAST, SHADOW_MOST = 12, 0.3
+LIT = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,7 +63,7 @@ def _neighbour(image: FloatArray, rank: int) -> FloatArray:
 
     ring = np.ones((3, 3), dtype=bool)
     ring[1, 1] = False
-    return np.asarray(rank_filter(image, rank, footprint=ring, mode="mirror"))
+    return np.asarray(rank_filter(image, rank, footprint=ring, mode="nearest"))
 
 
 def find_hot(pixels: Pixels, level: float = 0.0) -> BoolArray:
@@ -114,9 +115,9 @@ def find_offset(pixels: Pixels, bad: BoolArray, *, integers: bool) -> float:
     """Level that a camera adds to every pixel; 0 unless that is sure.
 
     The noise of counts goes with their mean, whatever one electron counts; an offset has none. So noise over mean
-    must be lower in the darkest tenth of the pixels than in brighter ones, and the dark ones must be much alike or,
-    counted as electrons, quieter than counting allows. Or they are both, and as good as equal: under a high offset
-    all pixels are dark.
+    in the darkest tenth of the pixels must be less than half of what it is for what bright pixels count more; and
+    the dark ones must be much alike or, counted as electrons, quieter than counting allows. Or they are both, and
+    as good as equal: under a high offset all pixels are dark.
 
     Parameters
     ----------
@@ -138,7 +139,9 @@ def find_offset(pixels: Pixels, bad: BoolArray, *, integers: bool) -> float:
     lowest, low, *bright = np.quantile(mean, (DARKEST, DARK, *BRIGHT))
     dark, brighter = mean <= low, (mean >= bright[0]) & (mean <= bright[1])
     in_dark = float(noise[dark].sum() / mean[dark].sum())
-    rises = in_dark < RISE * float(np.quantile(noise[brighter] / mean[brighter], LEAST_BRIGHT))
+    more = float(np.median(mean[brighter])) - float(mean[dark].mean())
+    noise_of_more = float(np.quantile(noise[brighter], LEAST_BRIGHT)) - float(noise[dark].mean())
+    rises = more > MUCH_MORE * low and in_dark * more < RISE * noise_of_more
     quiet = integers and in_dark < QUIET
     unevenness = (low - lowest) / lowest
     if not ((rises and (quiet or unevenness < ALIKE)) or (quiet and unevenness < EQUAL)):
@@ -201,4 +204,5 @@ def find_shadow(mean: FloatArray) -> BoolArray:
     deepest = np.unravel_index(int(np.where(inner, smooth, np.inf).argmin()), mean.shape)
     shadow = np.asarray(pieces == pieces[deepest])
     sound = SHADOW_LEAST <= shadow.sum() <= SHADOW_MOST * shadow.size and shadow[ring].mean() < SHADOW_MOST
-    return shadow if sound else none
+    lit = (smooth[ring & ~shadow] >= SHADOW_EDGE * bright).mean() > LIT
+    return shadow if sound and lit else none

@@ -1,5 +1,7 @@
 """Compiled inner loops over stored counts, which are read once and not copied."""
 
+from typing import Any
+
 import numpy as np
 
 from unmix4d.compiled import compiled, inlined
@@ -29,8 +31,8 @@ def tally_counts(
 
     ``used`` and ``outside`` are 1 for the pixels that count, and for those of them outside the direct beam, else 0.
     Gives the sum of each row over the used pixels and over those outside, (n,); and of each column (5, n_pixels):
-    the sum, the sum of squares, the sum of the squares of differences within pairs of rows, the largest value and how
-    often that occurs. All float64. Rows 0 and 1, 2 and 3 ... of every ``line`` rows are pairs.
+    the sum, the sum of squares, the sum of the squares of differences within pairs of rows, the largest value and
+    how often that occurs. All float64. Rows 0 and 1, 2 and 3 ... of every ``line`` rows are pairs.
     """
     n, n_pixels = patterns.shape
     columns, total, dark = np.zeros((5, n_pixels)), np.zeros(n), np.zeros(n)
@@ -141,22 +143,36 @@ def _fill(row: AnyArray, pixels: IntArray, around: IntArray, out: FloatArray) ->
 
 @inlined
 def _move(row: FloatArray, dy: float, dx: float, shape: tuple[int, int], out: FloatArray) -> None:
-    """Take every pixel from (dy, dx) further on, between pixels by linear interpolation; 0 from outside."""
+    """Take every pixel from (dy, dx) further on, 0 from outside, by a quadratic B-spline along both axes.
+
+    Its three weights are never negative, and blur a pattern alike wherever it is moved to.
+    """
     height, width = shape
-    iy, ix = int(np.floor(dy)), int(np.floor(dx))
-    fy, fx = np.float32(dy - iy), np.float32(dx - ix)
-    first, last = max(0, -ix), min(width, width - 1 - ix)
+    iy, ix = int(np.rint(dy)), int(np.rint(dx))
+    y0, y1, y2 = _spline(dy - iy)
+    x0, x1, x2 = _spline(dx - ix)
+    line = np.empty(width, np.float32)
     out[:] = 0
     for y in range(max(0, -iy), min(height, height - iy)):
-        lower = y + iy + 1 if y + iy + 1 < height else y + iy
-        one, two = row[(y + iy) * width : (y + iy + 1) * width], row[lower * width : (lower + 1) * width]
+        at = y + iy
+        above, below = max(at - 1, 0), min(at + 1, height - 1)
+        one, two, three = (
+            row[above * width : (above + 1) * width],
+            row[at * width : (at + 1) * width],
+            row[below * width : (below + 1) * width],
+        )
+        for x in range(width):
+            line[x] = y0 * one[x] + y1 * two[x] + y2 * three[x]
         into = out[y * width : (y + 1) * width]
-        for x in range(first, last):
-            near = one[x + ix] + fy * (two[x + ix] - one[x + ix])
-            far = one[x + ix + 1] + fy * (two[x + ix + 1] - one[x + ix + 1])
-            into[x] = near + fx * (far - near)
-        if fx == 0 and first <= last < width and last + ix < width:
-            into[last] = one[last + ix] + fy * (two[last + ix] - one[last + ix])
+        for x in range(max(0, -ix), min(width, width - ix)):
+            into[x] = x0 * line[max(x + ix - 1, 0)] + x1 * line[x + ix] + x2 * line[min(x + ix + 1, width - 1)]
+
+
+@inlined
+def _spline(rest: float) -> tuple[Any, Any, Any]:
+    """Weights of the pixels before, at and after a place that is ``rest`` (-0.5 to 0.5) from the middle one."""
+    before, after = np.float32(0.5 * (0.5 - rest) ** 2), np.float32(0.5 * (0.5 + rest) ** 2)
+    return before, np.float32(0.75 - rest * rest), after
 
 
 @inlined

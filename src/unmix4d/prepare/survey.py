@@ -201,7 +201,7 @@ def _make_survey(first: _Seen, last: _Seen, faults: Faults, source: Source, clea
 def _without_floor(seen: _Seen, faults: Faults) -> FloatArray:
     """Give counts outside the beam; where an offset was taken away, without what its noise leaves everywhere."""
     dark = seen.tally.dark
-    return np.maximum(dark - seen.tally.n_outside * lowest_level(seen.tally), 0) if faults.level else dark
+    return dark - seen.tally.n_outside * lowest_level(seen.tally) if faults.level else dark
 
 
 def _at_the_limit(tally: Tally, scan: Scan) -> float:
