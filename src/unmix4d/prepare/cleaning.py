@@ -1,6 +1,6 @@
 """Faults of a scan: what was found, how patterns are repaired, which pixels are left out, and a table of it all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -142,37 +142,28 @@ def _level(pixels: Pixels, tally: Tally, source: Source, hot: BoolArray, cleanin
     return find_offset(pixels, hot, integers=source.scan.patterns.dtype.kind in "ui")
 
 
-def leave_out(faults: Faults, tally: Tally, source: Source, beam: Beam | None) -> BoolArray:
-    """Pixels (pattern_y, pattern_x), after binning, that cannot be used.
+def leave_out(faults: Faults, side: int) -> BoolArray:
+    """Pixels (pattern_y, pattern_x), after binning by ``side``, that cannot be used."""
+    out = (faults.bad & ~faults.replaced(side)) | faults.shadow | faults.saturated
+    if faults.descan is not None:
+        out |= ~faults.descan.always_there(out.shape)
+    return np.asarray(bin_pixels(out.astype(np.int64), side) > 0)
+
+
+def at_rest(faults: Faults, tally: Tally, beam: Beam | None) -> Faults:
+    """Give faults with the saturated pixels where they are once the patterns were moved back.
 
     Parameters
     ----------
     faults : Faults
     tally : Tally
-        Of the repaired patterns, in which a beam that wandered lies in one place.
-    source : Source
+        Of the repaired patterns.
     beam : Beam or None
-        In them, after binning.
+        In them, in stored pixels.
     """
-    side = source.window.bin
-    out = (faults.bad & ~faults.replaced(side)) | faults.shadow
-    if faults.descan is None:
-        out |= faults.saturated
-    else:
-        out |= ~faults.descan.always_there(out.shape)
-        if faults.saturated.any() and beam is not None:
-            out |= _saturated_core(tally, unbinned(beam, side))
-    return np.asarray(bin_pixels(out.astype(np.int64), side) > 0)
-
-
-def _saturated_core(tally: Tally, beam: Beam) -> BoolArray:
-    """Saturated pixels of a beam that was moved between pixels: those still full, and their neighbours."""
-    from scipy.ndimage import binary_dilation  # noqa: PLC0415 - slow import
-
-    pixels = pixels_of(tally)
-    full = find_saturated(pixels, beam, np.zeros(pixels.mean.shape, dtype=bool))
-    core = Beam(center=beam.center, radius=BEAM_CORE).disc(full.shape)
-    return np.asarray(binary_dilation(full) | core)
+    if faults.descan is None or beam is None or not faults.saturated.any():
+        return faults
+    return replace(faults, saturated=find_saturated(pixels_of(tally), beam, np.zeros_like(faults.bad)))
 
 
 def cleaning_table(
@@ -196,7 +187,7 @@ def cleaning_table(
         Of the binning.
     cleaning : Cleaning
     beam : Beam or None
-        In the patterns as stored, in their pixels.
+        In the patterns as they are used, in stored pixels.
     vacuum : (scan_y, scan_x) bool
         Probes without specimen.
 
@@ -204,7 +195,7 @@ def cleaning_table(
     -------
     tuple of CleaningStep
     """
-    how = "replaced by the mean of their neighbours" if faults.replaced(side).any() else "left out"
+    how = "replaced by their neighbours" if faults.replaced(side).any() else "left out"
     n_hot, n_dead, n_shadow = int(faults.hot.sum()), int(faults.dead.sum()), int(faults.shadow.sum())
     pixels = cleaning.hot_pixels
     return (
@@ -230,7 +221,7 @@ def cleaning_table(
             "saturation",
             cleaning.saturation,
             _many(int(faults.saturated.sum()), "pixel", "of the direct beam left out"),
-            _full_share(before, faults.saturated, beam),
+            _full_share(after, faults.saturated, beam),
             0.0,
             "% of the used values of the direct beam at their limit",
         ),

@@ -1,7 +1,5 @@
 """Compiled inner loops over stored counts, which are read once and not copied."""
 
-from typing import Any
-
 import numpy as np
 
 from unmix4d.compiled import compiled, inlined
@@ -97,98 +95,37 @@ def mend(  # noqa: PLR0917 - compiled functions take no keywords
     patterns: AnyArray,
     bad: tuple[IntArray, IntArray],
     level: float,
-    moved: FloatArray,
-    probes: tuple[IntArray, int, bool],
+    moved: IntArray,
+    probes: tuple[IntArray, int],
     out: AnyArray,
 ) -> None:
     """Repair patterns (n, n_pixels) into ``out``: bad pixels, then the level, then the place.
 
     ``bad`` = (pixels, neighbours of each), ``moved`` (n, 2) or (0, 2), ``probes`` = (a number of each, width of a
-    pattern, whether values are whole numbers).
+    pattern).
     """
     pixels, around = bad
-    number, width, whole = probes
+    number, width = probes
     n, n_pixels = patterns.shape
     height = n_pixels // width
-    room, shifted = np.empty(n_pixels, np.float32), np.empty(n_pixels, np.float32)
+    room = np.empty(n_pixels, patterns.dtype)
     for p in range(n):
         row, into = patterns[p], out[p]
-        for d in range(n_pixels):
-            room[d] = np.float32(row[d])
-        _fill(row, pixels, around, room)
+        room[:] = row
+        for i in range(pixels.size):
+            room[pixels[i]] = row[around[i, number[p] % around.shape[1]]]
         if level != 0:
             for d in range(n_pixels):
-                room[d] = max(room[d] - np.float32(level), np.float32(0))
-        if len(moved):
-            _move(room, moved[p, 0], moved[p, 1], (height, width), shifted)
-            room, shifted = shifted, room
-        if whole:
-            _write_whole(room, number[p], into)
-        else:
-            for d in range(n_pixels):
-                into[d] = room[d]
-
-
-@inlined
-def _fill(row: AnyArray, pixels: IntArray, around: IntArray, out: FloatArray) -> None:
-    """Write the mean of the neighbours of some pixels, those that there are."""
-    for i in range(pixels.size):
-        total, found = np.float32(0), 0
-        for j in range(around.shape[1]):
-            if around[i, j] >= 0:
-                total += np.float32(row[around[i, j]])
-                found += 1
-        out[pixels[i]] = total / max(1, found)
-
-
-@inlined
-def _move(row: FloatArray, dy: float, dx: float, shape: tuple[int, int], out: FloatArray) -> None:
-    """Take every pixel from (dy, dx) further on, 0 from outside, by a quadratic B-spline along both axes.
-
-    Its three weights are never negative, and blur a pattern alike wherever it is moved to.
-    """
-    height, width = shape
-    iy, ix = int(np.rint(dy)), int(np.rint(dx))
-    y0, y1, y2 = _spline(dy - iy)
-    x0, x1, x2 = _spline(dx - ix)
-    line = np.empty(width, np.float32)
-    out[:] = 0
-    for y in range(max(0, -iy), min(height, height - iy)):
-        at = y + iy
-        above, below = max(at - 1, 0), min(at + 1, height - 1)
-        one, two, three = (
-            row[above * width : (above + 1) * width],
-            row[at * width : (at + 1) * width],
-            row[below * width : (below + 1) * width],
-        )
-        for x in range(width):
-            line[x] = y0 * one[x] + y1 * two[x] + y2 * three[x]
-        into = out[y * width : (y + 1) * width]
-        for x in range(max(0, -ix), min(width, width - ix)):
-            into[x] = x0 * line[max(x + ix - 1, 0)] + x1 * line[x + ix] + x2 * line[min(x + ix + 1, width - 1)]
-
-
-@inlined
-def _spline(rest: float) -> tuple[Any, Any, Any]:
-    """Weights of the pixels before, at and after a place that is ``rest`` (-0.5 to 0.5) from the middle one."""
-    before, after = np.float32(0.5 * (0.5 - rest) ** 2), np.float32(0.5 * (0.5 + rest) ** 2)
-    return before, np.float32(0.75 - rest * rest), after
-
-
-@inlined
-def _write_whole(values: FloatArray, number: int, out: AnyArray) -> None:
-    """Write values as whole numbers: rounded up as often as their fraction says, by a hash of probe and pixel."""
-    for d in range(values.size):
-        low = np.floor(values[d])
-        rest = values[d] - low
-        if rest > 0:
-            mixed = np.uint32(number) * np.uint32(2_654_435_761) + np.uint32(d) * np.uint32(2_246_822_519)
-            mixed = np.uint32(mixed ^ (mixed >> np.uint32(15))) * np.uint32(2_246_822_507)
-            mixed = np.uint32(mixed ^ (mixed >> np.uint32(13))) * np.uint32(3_266_489_909)
-            mixed = np.uint32(mixed ^ (mixed >> np.uint32(16)))
-            if np.float32(mixed >> np.uint32(8)) * np.float32(2.0**-24) < rest:
-                low += 1
-        out[d] = low
+                room[d] = max(0.0, room[d] - level)
+        if len(moved) == 0:
+            into[:] = room
+            continue
+        into[:] = 0
+        dy, dx = moved[p]
+        left, right = max(0, -dx), min(width, width - dx)
+        for y in range(max(0, -dy), min(height, height - dy)):
+            start = (y + dy) * width + dx
+            into[y * width + left : y * width + right] = room[start + left : start + right]
 
 
 @compiled

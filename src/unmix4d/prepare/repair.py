@@ -8,7 +8,7 @@ from unmix4d.prepare.kernels import as_rows, mend
 from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray
 
 MOST_NEIGHBOURS = 8
-HASH_LINE = 65_536
+LINE = 3  # neighbours on the next scan line are others too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,8 +27,8 @@ class Descan:
     terms: FloatArray
 
     def at(self, y: IntArray, x: IntArray) -> FloatArray:
-        """Give how far the beam is from its middle place at probes, (n, 2) float32."""
-        return np.asarray(powers(y, x, self.scan_shape) @ self.terms.T, dtype=np.float32)
+        """Give how far the beam is from its middle place at probes, (n, 2) float64."""
+        return np.asarray(powers(y, x, self.scan_shape) @ self.terms.T)
 
     def everywhere(self) -> FloatArray:
         """Give how far the beam is from its middle place at every probe, (n_probes, 2)."""
@@ -42,7 +42,7 @@ class Descan:
 
     def always_there(self, pattern_shape: tuple[int, int]) -> BoolArray:
         """Pixels (pattern_y, pattern_x) whose place was on the detector at every probe."""
-        moved = self.everywhere()
+        moved = np.rint(self.everywhere())
         sides = []
         for size, low, high in zip(pattern_shape, moved.min(axis=0), moved.max(axis=0), strict=True):
             place = np.arange(size)
@@ -66,13 +66,14 @@ class Repair:
     Attributes
     ----------
     bad : (n,) int64
-        Pixels of the stored pattern, flattened, that take the mean of their good neighbours.
+        Pixels of the stored pattern, flattened, that take the value of a good neighbour, from probe to probe
+        another one: so counts stay counts, and their mean is that of the neighbours.
     around : (n, 8) int64
-        Those neighbours; -1 = none.
+        Those neighbours; if there are fewer, some twice.
     level : float
         Taken from every value; what falls below 0 is 0.
     descan : Descan or None
-        Patterns are moved back by it, between pixels by linear interpolation.
+        Patterns are moved back by it, by whole pixels.
     """
 
     bad: IntArray
@@ -86,32 +87,27 @@ class Repair:
         return cls(bad=np.flatnonzero(bad), around=_good_neighbours(bad), level=level, descan=descan)
 
     def apply(self, patterns: AnyArray, rows: slice, columns: slice) -> AnyArray:
-        """Repair patterns (y, x, pattern_y, pattern_x) of a rectangle of the window; the type stays.
-
-        Unsigned integers stay what they are by rounding up as often as the fraction says: the mean is right, and
-        the noise of few counts stays that of counting. What is drawn depends on the probe and the pixel alone.
-        """
+        """Repair patterns (y, x, pattern_y, pattern_x) of a rectangle of the window; the type stays."""
         y, x = (axis.ravel() for axis in np.mgrid[rows, columns])
-        moved = np.zeros((0, 2), dtype=np.float32) if self.descan is None else self.descan.at(y, x)
+        moved = np.zeros((0, 2)) if self.descan is None else np.rint(self.descan.at(y, x))
         out = np.empty(patterns.shape, dtype=patterns.dtype.newbyteorder("="))
-        probe = (y * HASH_LINE + x).astype(np.int64)
-        flat = out.reshape(len(probe), -1)
-        width = patterns.shape[3]
-        whole = out.dtype.kind == "u"
-        mend(as_rows(patterns), (self.bad, self.around), self.level, moved, (probe, width, whole), flat)
+        probes = (LINE * y + x).astype(np.int64), patterns.shape[3]
+        flat = out.reshape(len(y), -1)
+        mend(as_rows(patterns), (self.bad, self.around), self.level, moved.astype(np.int64), probes, flat)
         return out
 
 
 def _good_neighbours(bad: BoolArray) -> IntArray:
-    """Good pixels in the smallest square about each bad one that holds any, (n_bad, 8); at most 8 of them."""
+    """Good pixels in the smallest square about each bad one that holds any, (n_bad, 8); if fewer, some twice."""
     places = np.argwhere(bad)
-    around = np.full((len(places), MOST_NEIGHBOURS), -1, dtype=np.int64)
+    around = np.zeros((len(places), MOST_NEIGHBOURS), dtype=np.int64)
     for i, (y, x) in enumerate(places.tolist()):
         for reach in range(1, max(bad.shape)):
             top, left = max(0, y - reach), max(0, x - reach)
-            good = np.argwhere(~bad[top : y + reach + 1, left : x + reach + 1])[:MOST_NEIGHBOURS]
+            good = np.argwhere(~bad[top : y + reach + 1, left : x + reach + 1])
             if len(good):
-                around[i, : len(good)] = (good[:, 0] + top) * bad.shape[1] + good[:, 1] + left
+                pixels = (good[:, 0] + top) * bad.shape[1] + good[:, 1] + left
+                around[i] = np.resize(pixels, MOST_NEIGHBOURS)
                 break
     return around
 
@@ -120,8 +116,6 @@ def fill(image: FloatArray, bad: BoolArray) -> FloatArray:
     """Give an image with bad pixels replaced by the mean of their good neighbours."""
     if not bad.any():
         return image
-    around = _good_neighbours(bad)
-    values = np.where(around >= 0, image.ravel()[around], 0).sum(axis=1)
     filled = image.copy()
-    filled[bad] = values / np.maximum(1, (around >= 0).sum(axis=1))
+    filled[bad] = image.ravel()[_good_neighbours(bad)].mean(axis=1)
     return filled

@@ -10,6 +10,7 @@ from unmix4d.prepare.beam import find_beam, find_vacuum
 from unmix4d.prepare.cleaning import (
     Cleaning,
     Faults,
+    at_rest,
     cleaning_table,
     find_faults,
     leave_out,
@@ -84,6 +85,8 @@ def survey_scan(
         last = look(source, _sample(source), faults.bad & ~faults.replaced(side))
     if faults.shadow.any():
         last = replace(last, beam=None)
+    elif last.beam is not None:
+        faults = at_rest(faults, last.tally, unbinned(last.beam, side))
     return _make_survey(first, last, faults, source, cleaning), source, _nan_pixels(first.tally, nan)
 
 
@@ -185,14 +188,14 @@ def _make_survey(first: _Seen, last: _Seen, faults: Faults, source: Source, clea
         clipped_min=first.tally.negative_min,
         saturated_fraction=_at_the_limit(first.tally, scan) / n_values,
         warnings=tuple(_warnings(first.tally, last, n_values)),
-        left_out=leave_out(faults, tally, source, last.beam),
+        left_out=leave_out(faults, side),
         cleaning=cleaning_table(
             faults,
             first.tally,
             tally,
             side=side,
             cleaning=cleaning,
-            beam=None if first.beam is None else unbinned(first.beam, side),
+            beam=None if last.beam is None else unbinned(last.beam, side),
             vacuum=vacuum,
         ),
     )
