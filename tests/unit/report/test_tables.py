@@ -8,6 +8,7 @@ import pytest
 from unmix4d.records import CriterionCurve
 from unmix4d.report.palette import CRYSTAL_COLORS
 from unmix4d.report.tables import (
+    cleaning_table,
     clusters_table,
     comparison_table,
     decision_table,
@@ -140,3 +141,22 @@ def test_the_pairs_are_those_of_the_maps(result):
         (p.first, p.second, p.threshold): (p.n_probes, p.mean_ratio) for p in overlap_pairs(result.overlap)
     }
     assert found
+
+
+def test_every_fault_that_was_looked_for_has_a_row(result):
+    table = cleaning_table(result)
+    assert table.header == ("fault", "found", "action", "before", "after", "measure")
+    faults = [row[0] for row in table.rows]
+    assert faults == [
+        "hot pixels",
+        "dead pixels",
+        "camera offset",
+        "descan",
+        "saturation",
+        "beam stop",
+        "vacuum",
+    ]
+    found = {row[0]: row for row in table.rows if row[1]}
+    assert set(found) == {"vacuum"}
+    n = int(result.survey.vacuum.sum())
+    assert found["vacuum"][2:5] == (f"{n} probes left out", n, 0)
