@@ -67,7 +67,7 @@ _FACTORS: dict[str, dict[str, dict[str, object]]] = {
     "pixels": {"pixels-0": {"n_hot": 0, "n_dead": 0}, "pixels-60": {"n_hot": 40, "n_dead": 20}},
     "camera": {"camera-counting": {"camera": "counting"}, "camera-8-bit": {"camera": "eight-bit"}},
     "scene": {
-        "particles-3": {"n_crystals": 9, "n_particles": 3},
+        "particles-3": {"n_crystals": 8, "n_particles": 3, "n_minority": 1},
         "minority-4": {"n_crystals": 9, "n_minority": 4},
         "vacuum-50": {"vacuum": 0.5, "n_repeats": 0},
         "subgrains": {"n_subgrains": 1},

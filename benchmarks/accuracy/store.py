@@ -32,7 +32,7 @@ class Job:
     def path(self) -> Path:
         """Where the result is kept."""
         spec = CELLS[self.cell].spec
-        decides = [repr(spec), generator_version(), method_version(self.method), _code([HERE / "scores.py"])]
+        decides = [repr(spec), generator_version(), method_version(self.method), scores_version()]
         digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:10]
         folder = scans.CACHE / "accuracy" / split_of(self.seed)
         return folder / f"{self.cell}-{self.seed}-{self.method}-{digest}.json"
@@ -78,6 +78,12 @@ def _runs(cell: str, number: int, method: str) -> bool:
 def generator_version() -> str:
     """Digest of the code that makes scans."""
     return _code([HERE / f"{name}.py" for name in GENERATOR])
+
+
+@cache
+def scores_version() -> str:
+    """Digest of the code that scores answers."""
+    return _code([HERE / "scores.py"])
 
 
 @cache

@@ -14,7 +14,10 @@ from benchmarks.accuracy.store import Job
 
 def work(cell: str, seed: int, names: Sequence[str]) -> list[str]:
     """Run methods on one scan and keep what they score; give the names of those that failed, with the reason."""
-    scan = make_scan(CELLS[cell].spec, seed)
+    try:
+        scan = make_scan(CELLS[cell].spec, seed)
+    except ValueError as error:
+        return [f"{cell} {seed}: {error}"]
     failed = []
     for name in names:
         begun = time.process_time()
