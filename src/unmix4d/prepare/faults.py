@@ -118,7 +118,8 @@ def find_offset(pixels: Pixels, bad: BoolArray, *, integers: bool) -> float:
     The noise of counts goes with their mean, whatever one electron counts; an offset has none. So noise over mean
     in the darkest tenth of the pixels must be less than half of what it is for what bright pixels count more; and
     the dark ones must be much alike or, counted as electrons, quieter than counting allows. Or they are both, and
-    as good as equal: under a high offset all pixels are dark. A level that noise brings down to 0 is never taken.
+    as good as equal: under a high offset all pixels are dark. A level from which the dark
+    ones often come near 0 is never taken.
 
     Parameters
     ----------
@@ -145,7 +146,7 @@ def find_offset(pixels: Pixels, bad: BoolArray, *, integers: bool) -> float:
     rises = more > MUCH_MORE * low and in_dark * more < RISE * noise_of_more
     quiet = integers and in_dark < QUIET
     unevenness = (low - lowest) / lowest
-    if lowest < FAR_FROM_0 * np.sqrt(noise[dark].mean()):
+    if lowest < FAR_FROM_0 * np.sqrt(pixels.variance[usable][dark].mean()):
         return 0.0
     if not ((rises and (quiet or unevenness < ALIKE)) or (quiet and unevenness < EQUAL)):
         return 0.0
