@@ -21,7 +21,7 @@ from unmix4d.checkpoint import SURVEY, pack_survey, unpack_survey
 from unmix4d.compare import compare_clusters
 from unmix4d.config import Settings
 from unmix4d.decide.choose import decide
-from unmix4d.decide.roles import SAME_CRYSTAL, SAME_PATTERN, find_roles
+from unmix4d.decide.roles import SAME_CRYSTAL
 from unmix4d.decide.sweep import run_sweep
 from unmix4d.errors import Unmix4dWarning, UsageError
 from unmix4d.execute import Counted, Executor, executor, open_executor
@@ -36,8 +36,8 @@ from unmix4d.records import (
     BoolArray,
     ClusterComparison,
     ClusterMap,
-    ComponentRoles,
     Decision,
+    FactoredMatrix,
     Factorization,
     PatternMatrix,
     RunRecord,
@@ -53,6 +53,7 @@ Progress = Callable[[str, float, float], None]
 
 BEAM_SHARE_WARNING = 0.5
 FREE_K_MAX = 20
+QUICK_START = "spa"
 NOTHING_KEPT = NothingKept()
 CLEANING = ("hot_pixels", "offset", "descan", "saturation", "vacuum")
 PACKAGES = ("unmix4d", "numpy", "scipy", "scikit-image", "h5py", "rosettasciio")
@@ -146,7 +147,7 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
         with watch.stage("factorize"):
             sweep = _sweep(matrix, settings, pool, watch, keeper, local=executor(plan.n_threads))
         with watch.stage("decide"):
-            decision = _decide(sweep, settings, prepared.survey, executor(plan.n_threads))
+            sweep, decision = _decide(sweep, settings, prepared.survey, executor(plan.n_threads))
             for message in (*decision.warnings, *_shared_places(decision)):
                 watch.warn(message)
         fit = sweep.fits[decision.k]
@@ -245,7 +246,22 @@ def _sweep(
     k_min, k_max = settings.k_min, settings.k_max
     if settings.k != "auto":
         k_min, k_max = min(k_min, settings.k), max(k_max, settings.k)
-    return run_sweep(matrix, fit=fit, k_min=k_min, k_max=k_max, extend=settings.k_max >= FREE_K_MAX)
+    sweep = run_sweep(matrix, fit=fit, k_min=k_min, k_max=k_max, extend=settings.k_max >= FREE_K_MAX)
+    return _with_low_rank_form(sweep, solver, settings.seed)
+
+
+def _with_low_rank_form(sweep: Sweep, solver: Solver, seed: int) -> Sweep:
+    """Hand on the low-rank form that a solver of ours has worked on, and the right to fit it from one start."""
+    from unmix4d.factorize.alternate import Alternating  # noqa: PLC0415 - slow import
+
+    if not isinstance(solver, Alternating):
+        return sweep
+    quick = replace(solver, starts=(QUICK_START,), progress=lambda _done, _total: None)
+
+    def fit_factored(factored: FactoredMatrix, ks: Sequence[int]) -> Mapping[int, Factorization]:
+        return quick.fit_factored(factored, ks, rng=np.random.default_rng(seed))
+
+    return replace(sweep, factored=solver.factor(sweep.matrix, sweep.ks[-1]), fit_factored=fit_factored)
 
 
 def _solver(settings: Settings, pool: Executor, watch: _Watch, if_known: Mapping[str, Any]) -> Solver:
@@ -265,32 +281,25 @@ def _solver(settings: Settings, pool: Executor, watch: _Watch, if_known: Mapping
     return solver
 
 
-def _decide(sweep: Sweep, settings: Settings, survey: Survey, pool: Executor) -> Decision:
-    """Decide on k; components that a user asked for are merged only if they are the same pattern."""
-
-    def roles_of(fit: Factorization) -> ComponentRoles:
-        asked = fit.k == settings.k
-        named = settings.background
-        background = "auto" if isinstance(named, int) and named >= fit.k else named
-        return find_roles(
-            fit,
-            beam=survey.beam,
-            background=background,
-            same_crystal=SAME_PATTERN if asked else SAME_CRYSTAL,
-        )
-
-    decision = decide(sweep, roles_of=roles_of, k=None if settings.k == "auto" else settings.k, executor=pool)
+def _decide(sweep: Sweep, settings: Settings, survey: Survey, pool: Executor) -> tuple[Sweep, Decision]:
+    sweep, decision = decide(
+        sweep,
+        k=None if settings.k == "auto" else settings.k,
+        beam=survey.beam,
+        background=settings.background,
+        executor=pool,
+    )
     if isinstance(settings.background, int) and settings.background >= decision.k:
         raise UsageError(
             f"--background {settings.background} is not a component; k = {decision.k} has 0 to {decision.k - 1}"
         )
-    return decision
+    return sweep, decision
 
 
 def _shared_places(decision: Decision) -> list[str]:
     """Name the crystals whose spots sit at the same places, which only a k set by the user keeps apart."""
     roles = decision.roles[decision.k]
-    first, second = np.nonzero(np.triu(roles.similarity >= SAME_CRYSTAL, 1))
+    first, second = np.nonzero(np.triu(roles.similarity >= SAME_CRYSTAL.limit, 1))
     pairs = [
         f"{roles.crystals[i]} and {roles.crystals[j]} ({roles.similarity[i, j]:.2f})"
         for i, j in zip(first, second, strict=True)

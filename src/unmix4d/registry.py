@@ -125,6 +125,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "ssim": "unmix4d.decide.criteria:NearestSsim",
             "gmsd": "unmix4d.decide.criteria:NearestGmsd",
             "mdsi": "unmix4d.decide.criteria:NearestMdsi",
+            "unexplained": "unmix4d.decide.criteria:Unexplained",
+            "coherence": "unmix4d.decide.criteria:Coherence",
         },
         "exporters": {
             "hspy": "unmix4d.report.export:Hspy",

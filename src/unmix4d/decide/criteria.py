@@ -9,12 +9,22 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from unmix4d.decide.coherence import EXPLAINED, Residuals, autocorrelation
 from unmix4d.decide.elbow import find_elbow
 from unmix4d.decide.exemplars import FULL_SCALE, Exemplar, exemplar_patterns, peak_probes, read_rows
 from unmix4d.decide.sweep import MIN_DISTINCT_K, range_of_interest
 from unmix4d.execute import Executor, Serial
 from unmix4d.quality.similarity import METRICS, MIN_SIDE, pairwise
-from unmix4d.records import Better, BoolArray, CriterionCurve, Factorization, FloatArray, PairwiseScores, Sweep
+from unmix4d.records import (
+    Beam,
+    Better,
+    BoolArray,
+    CriterionCurve,
+    Factorization,
+    FloatArray,
+    PairwiseScores,
+    Sweep,
+)
 from unmix4d.records.base import require
 
 Aggregate = Literal["nearest_sum", "mean"]
@@ -250,6 +260,61 @@ class Stability:
         note = "mean cosine of matched components between the starts that fit best; 1 = the same"
         return CriterionCurve(
             name=self.name, better=self.better, ks=tuple(known), values=tuple(known.values()), note=note
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unexplained:
+    """Structure left in the residual: share of the coherent Bragg signal that stays unexplained in the worst patch.
+
+    Attributes
+    ----------
+    beam : Beam or None
+        Left out.
+    """
+
+    name: ClassVar[str] = "unexplained"
+    better: ClassVar[Better] = "lower"
+
+    beam: Beam | None = None
+
+    def curve(self, sweep: Sweep, /) -> CriterionCurve:
+        """Give the share at every k; empty without a low-rank form. The choice is the smallest k that suffices."""
+        if sweep.factored is None:
+            return unexplained_curve({})
+        return unexplained_curve(Residuals.of(sweep.factored, self.beam).shares(sweep.fits))
+
+
+def unexplained_curve(shares: Mapping[int, float]) -> CriterionCurve:
+    """Put measured shares together to a curve; the choice is the smallest k below the limit."""
+    return CriterionCurve(
+        name=Unexplained.name,
+        better=Unexplained.better,
+        ks=tuple(shares),
+        values=tuple(shares.values()),
+        choice=next((k for k, share in shares.items() if share < EXPLAINED), None),
+        note=f"of the Bragg signal of the worst patch of probes; below {EXPLAINED:.2f} it is explained",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Coherence:
+    """How alike the weights of neighbouring probes are, for the component where they are least."""
+
+    name: ClassVar[str] = "coherence"
+    better: ClassVar[Better] = "higher"
+
+    def curve(self, sweep: Sweep, /) -> CriterionCurve:
+        """Give the least correlation of a weight map with itself one probe further; it chooses no k."""
+        values = [
+            float(autocorrelation(fit.weights, fit.probe_mask).min()) for _, fit in sorted(sweep.fits.items())
+        ]
+        return CriterionCurve(
+            name=self.name,
+            better=self.better,
+            ks=sweep.ks,
+            values=tuple(values),
+            note="of the weight map that is least like itself one probe further; near 0 it fits noise",
         )
 
 

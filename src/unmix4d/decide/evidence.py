@@ -1,30 +1,31 @@
-"""Everything that is known about each k before one is chosen."""
+"""Everything that is known about each k: the counts of crystals, the loss, and how distinct the components are."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from unmix4d.decide.counting import Counted, Model
 from unmix4d.decide.criteria import (
     DISTINCTNESS,
-    Aggregate,
+    Coherence,
     Distinctness,
     Loss,
     PsnrFidelity,
     Stability,
     measure_distinctness,
+    unexplained_curve,
 )
 from unmix4d.decide.elbow import ElbowMethod, log_bends, log_second_difference, running_minimum
 from unmix4d.decide.exemplars import Exemplar
+from unmix4d.decide.roles import SAME_CRYSTAL, find_roles
 from unmix4d.decide.sweep import Range, range_of_interest
 from unmix4d.execute import Executor
-from unmix4d.records import ComponentRoles, CriterionCurve, Factorization, Sweep
+from unmix4d.records import Beam, ComponentRoles, CriterionCurve, Sweep
 
-RolesOf = Callable[[Factorization], ComponentRoles]
-
-KNEE = "knee"
-LOG_BEND = "loss log second difference"
-CRYSTALS = "crystals over the range"
+KNEE = "knee of the loss"
+LOG_BEND = "bend of the logarithm of the loss"
+GROUPS = "crystals by merged groups"
+RESIDUAL = "unexplained signal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,20 +34,26 @@ class Evidence:
 
     Attributes
     ----------
+    k : int
+        Of the factorization that is kept.
+    counted : Counted
+        Both counts of the crystals.
     interest : Range
     ks : tuple of int
         Those of the sweep within the range of interest.
     measured : Distinctness
     roles : mapping of k to ComponentRoles
-        For every k of the range, and for k that were asked for besides.
+        For every k of the range, and for ``k``.
     level_two : mapping of "ssim", "gmsd", "mdsi" to CriterionCurve
-        The curves that decide, over ``ks``; one that could not be measured is empty.
+        Over ``ks``; one that could not be measured is empty.
     other_curves : tuple of CriterionCurve
         The loss, what is made of it, and what is shown beside.
     log_bend : int or None
         Where the logarithm of the loss bends most.
     """
 
+    k: int
+    counted: Counted
     interest: Range
     ks: tuple[int, ...]
     measured: Distinctness
@@ -56,23 +63,9 @@ class Evidence:
     log_bend: int | None
 
     @property
-    def n_crystals(self) -> Mapping[int, int]:
-        """Number of distinct crystals among the components of each k."""
-        return {k: roles.n_crystals for k, roles in sorted(self.roles.items())}
-
-    @property
-    def stability(self) -> Mapping[int, float]:
-        """How well the starts agree on the components of each k, where several were tried."""
-        for curve in self.other_curves:
-            if curve.name == Stability.name:
-                return dict(zip(curve.ks, curve.values, strict=True))
-        return {}
-
-    @property
-    def usual_crystals(self) -> int:
-        """The most frequent number of crystals over the range of interest; the smaller on ties."""
-        times = Counter(self.roles[k].n_crystals for k in self.ks)
-        return min(times, key=lambda n: (-times[n], n))
+    def n_crystals(self) -> int:
+        """Number of distinct crystals among the components that are kept."""
+        return self.roles[self.k].n_crystals
 
     @property
     def level_two_votes(self) -> Mapping[str, int]:
@@ -81,64 +74,67 @@ class Evidence:
 
     @property
     def votes(self) -> Mapping[str, int]:
-        """Every vote for a k, and the usual number of crystals."""
-        level_one = {KNEE: self.interest.knee, LOG_BEND: self.log_bend}
-        known = {name: k for name, k in level_one.items() if k is not None}
-        return MappingProxyType({**known, **self.level_two_votes, CRYSTALS: self.usual_crystals})
+        """What each criterion would choose."""
+        found = {
+            GROUPS: self.counted.n_crystals,
+            RESIDUAL: self.counted.sufficient,
+            KNEE: self.interest.knee,
+            LOG_BEND: self.log_bend,
+            **self.level_two_votes,
+        }
+        return MappingProxyType({name: k for name, k in found.items() if k is not None})
 
 
 def gather_evidence(
-    sweep: Sweep,
+    model: Model,
+    counted: Counted,
     *,
-    roles_of: RolesOf,
-    asked_for: int | None = None,
+    beam: Beam | None = None,
     half_width: int = 4,
     exemplar: Exemplar = "reconstruction",
-    aggregate: Aggregate = "nearest_sum",
     elbow: ElbowMethod = "kneedle",
     executor: Executor | None = None,
 ) -> Evidence:
-    """Look at every k of the range of interest.
+    """Look at every k of the range of interest, and at the one that is kept.
 
     Parameters
     ----------
-    sweep : Sweep
-    roles_of : callable
-        Recognises the components of one factorization.
-    asked_for : int or None
-        A k that is looked at although it may lie outside the range.
-    half_width, exemplar, aggregate, elbow, executor
+    model : Model
+        The factorization that is kept, with the sweep.
+    counted : Counted
+    beam : Beam or None
+    half_width, exemplar, elbow, executor
         As in `unmix4d.decide.choose.decide`.
 
     Returns
     -------
     Evidence
-
-    Notes
-    -----
-    Without an elbow k = 1 is looked at too, because there may be but one crystal (method, section 6.6).
     """
+    sweep = model.sweep
     interest = range_of_interest(sweep, half_width, elbow)
     ks = tuple(k for k in sweep.ks if k in interest)
-    besides = (asked_for, 1 if interest.knee is None else None)
-    looked_at = [k for k in sweep.ks if k in ks or k in besides]
+    looked_at = sorted({*ks, model.k})
     measured = measure_distinctness(sweep, looked_at, exemplar=exemplar, executor=executor)
-    roles = {k: roles_of(sweep.fits[k]) for k in looked_at}
-    other: Aggregate = "mean" if aggregate == "nearest_sum" else "nearest_sum"
+    roles = {k: find_roles(sweep.fits[k], beam=beam, segments=counted.segments[k]) for k in ks}
+    roles[model.k] = find_roles(sweep.fits[model.k], beam=beam, linking=model.linking, segments=model.segments)
     return Evidence(
+        k=model.k,
+        counted=counted,
         interest=interest,
         ks=ks,
         measured=measured,
-        roles=MappingProxyType(roles),
-        level_two=MappingProxyType({m: measured.curve(m, aggregate, ks) for m in DISTINCTNESS}),
+        roles=MappingProxyType(dict(sorted(roles.items()))),
+        level_two=MappingProxyType({m: measured.curve(m, "nearest_sum", ks) for m in DISTINCTNESS}),
         other_curves=(
+            unexplained_curve(counted.shares),
             Loss().curve(sweep),
             Stability().curve(sweep),
+            Coherence().curve(sweep),
             _log_bend_curve(sweep),
-            *(measured.curve(m, other, ks) for m in DISTINCTNESS),
+            *(measured.curve(m, "mean", ks) for m in DISTINCTNESS),
             measured.curve("psnr", "mean", ks),
             PsnrFidelity(measured=measured).curve(sweep),
-            _crystal_curve(roles),
+            _crystal_curve(sweep, counted, roles),
         ),
         log_bend=log_second_difference(sweep.ks, running_minimum(sweep.losses)),
     )
@@ -156,11 +152,13 @@ def _log_bend_curve(sweep: Sweep) -> CriterionCurve:
     )
 
 
-def _crystal_curve(roles: Mapping[int, ComponentRoles]) -> CriterionCurve:
+def _crystal_curve(sweep: Sweep, counted: Counted, roles: Mapping[int, ComponentRoles]) -> CriterionCurve:
+    found = {k: counted.segments[k].n_crystals(SAME_CRYSTAL) for k in sweep.ks if k in counted.segments}
+    found |= {k: of_k.n_crystals for k, of_k in roles.items()}
     return CriterionCurve(
         name="n_crystals",
         better="higher",
-        ks=tuple(roles),
-        values=tuple(float(r.n_crystals) for r in roles.values()),
+        ks=tuple(sorted(found)),
+        values=tuple(float(found[k]) for k in sorted(found)),
         note="a count: where it stays the same over several k it can be trusted; no value is better",
     )

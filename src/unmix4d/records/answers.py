@@ -57,7 +57,7 @@ class ComponentRoles:
     spot_patterns : (k, pattern_y, pattern_x) float32
         The component with its smooth background removed: what is left are the Bragg spots.
     similarity : (k, k) float64
-        Cosine of the square roots of the spot patterns: 1 = spots at the same places.
+        How much two components look like one crystal, by the places of the spots and by the lattice: 1 = the same.
     """
 
     roles: tuple[Role, ...]
@@ -88,6 +88,8 @@ class Decision:
     pairwise : mapping of k to PairwiseScores
         The k x k matrices of every k in the range of interest.
     votes : mapping of criterion name to k
+    counts : mapping of number of crystals to int
+        In how many of the ways to group components it was found.
     roles : mapping of k to ComponentRoles
         For every k in the range of interest.
     warnings : tuple of str
@@ -102,6 +104,7 @@ class Decision:
     curves: tuple[CriterionCurve, ...] = ()
     pairwise: Mapping[int, tuple[PairwiseScores, ...]] = field(default_factory=empty)
     votes: Mapping[str, int] = field(default_factory=empty)
+    counts: Mapping[int, int] = field(default_factory=empty)
     roles: Mapping[int, ComponentRoles] = field(default_factory=empty)
     warnings: tuple[str, ...] = ()
 

@@ -133,11 +133,25 @@ class FactoredMatrix:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sweep:
-    """Factorizations for every k that was tried, and the right to ask for more."""
+    """Factorizations for every k that was tried, and the right to ask for more.
+
+    Attributes
+    ----------
+    matrix : PatternMatrix
+    fits : mapping of k to Factorization
+    refit : callable or None
+        ``refit(ks)`` factorises the matrix for some k again.
+    factored : FactoredMatrix or None
+        The low-rank form that the solver worked on, if it offers one.
+    fit_factored : callable or None
+        ``fit_factored(factored, ks)`` factorises a low-rank form, without reading data.
+    """
 
     matrix: PatternMatrix
     fits: Mapping[int, Factorization]
     refit: Callable[[Sequence[int]], Mapping[int, Factorization]] | None = None
+    factored: FactoredMatrix | None = None
+    fit_factored: Callable[[FactoredMatrix, Sequence[int]], Mapping[int, Factorization]] | None = None
 
     @property
     def ks(self) -> tuple[int, ...]:

@@ -118,6 +118,7 @@ def _decision(group: "h5py.Group") -> Decision:
         curves=tuple(_curve(name, ks, group[name]) for name in group if name not in DECISION_GROUPS),
         pairwise=dict(sorted(pairwise.items())),
         votes=json.loads(group.attrs["votes"]),
+        counts=dict(json.loads(group.attrs.get("counts", "[]"))),
         roles={int(k): _roles(roles) for k, roles in sorted(group["roles"].items(), key=lambda item: int(item[0]))},
         warnings=tuple(json.loads(group.attrs["warnings"])),
     )

@@ -147,6 +147,7 @@ def _save_decision(file: "h5py.File", decision: Decision) -> None:
         group.attrs[name] = getattr(decision, name)
     group.attrs["warnings"] = json.dumps(list(decision.warnings))
     group.attrs["votes"] = json.dumps(dict(decision.votes))
+    group.attrs["counts"] = json.dumps(list(decision.counts.items()))
     ks = sorted({k for curve in decision.curves for k in curve.ks})
     _put(group, "ks", np.array(ks, dtype=np.int32))
     for curve in decision.curves:

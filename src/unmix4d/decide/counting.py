@@ -1,0 +1,194 @@
+"""How many crystals there are, counted in two ways that share nothing but the data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unmix4d.decide.coherence import EXPLAINED, Residuals, signal_rank, without_beam
+from unmix4d.decide.segments import Background, Linking, Segments, find_segments
+from unmix4d.decide.vote import PREFERRED, Votes, fitting_size, sizes_to_ask, take_votes
+from unmix4d.execute import Executor, Serial
+from unmix4d.records import Beam, Confidence, Factorization, Sweep
+
+NOISE = 0.05
+"""Neighbouring patterns that share less than this of their power have nothing but noise in their spots."""
+
+AGREED, MOSTLY, HALF = 0.9, 0.75, 0.5
+SIZES_WITHOUT_RANK = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Counted:
+    """Both counts.
+
+    Attributes
+    ----------
+    votes : Votes
+        Count A: merged groups.
+    shares : mapping of k to float
+        What each k leaves unexplained of the Bragg signal in the worst patch; empty if it could not be measured.
+    rank : int or None
+        Directions of the data that hold signal.
+    coherence : float or None
+        Share of the power in the spots that neighbouring patterns have in common.
+    segments : mapping of k to Segments
+        For every k of the sweep, and for larger ones that were looked at.
+    """
+
+    votes: Votes
+    shares: Mapping[int, float]
+    rank: int | None
+    coherence: float | None
+    segments: Mapping[int, Segments]
+
+    @property
+    def n_crystals(self) -> int:
+        """The answer: the winner of the votes."""
+        return self.votes.winner
+
+    @property
+    def sufficient(self) -> int | None:
+        """Count B: the smallest k that explains the data everywhere; None if none does, or nothing was measured."""
+        return next((k for k, share in self.shares.items() if share < EXPLAINED), None)
+
+    @property
+    def cliff(self) -> float:
+        """By which factor the unexplained share falls at `sufficient`; 0 if there is none."""
+        k = self.sufficient
+        if k is None:
+            return 0.0
+        return self.shares.get(k - 1, 1.0) / max(self.shares[k], np.finfo(float).eps)
+
+    @property
+    def confidence(self) -> Confidence:
+        """High, medium or low: see `docs/decide.md`."""
+        n, agreement, b = self.n_crystals, self.votes.agreement, self.sufficient
+        if self.shares and agreement >= AGREED and (b is None or b >= n):
+            return "high"
+        if agreement >= MOSTLY and b == n:
+            return "high"
+        return "medium" if agreement >= HALF or b == n else "low"
+
+
+def count_crystals(
+    sweep: Sweep, *, beam: Beam | None = None, background: Background = "auto", executor: Executor | None = None
+) -> Counted:
+    """Count crystals in two ways.
+
+    Count A looks at factorizations with more components than crystals, merges components whose spots are those of
+    one crystal, and votes. Count B asks how many components explain all that is coherent between neighbours.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        With its low-rank form and the right to fit it, as far as the solver offers them; without them count A has
+        no larger models than the sweep's and count B is not made.
+    beam : Beam or None
+    background : {"auto", "none"} or int
+        As in `find_segments`; an index is heeded where there is such a component.
+    executor : Executor or None
+        Works on several k at a time.
+
+    Returns
+    -------
+    Counted
+    """
+    pool = executor or Serial()
+    rank, coherence, shares = None, None, {}
+    if sweep.factored is not None:
+        rank = signal_rank(without_beam(sweep.factored, beam))
+        residuals = Residuals.of(sweep.factored, beam)
+        coherence = residuals.coherence
+        shares = residuals.shares(sweep.fits)
+    fits = {**_larger_fits(sweep, rank, beam), **sweep.fits}
+    nothing = coherence is not None and coherence < NOISE
+
+    def look(fit: Factorization) -> tuple[int, Segments]:
+        named = "auto" if isinstance(background, int) and background >= fit.k else background
+        found = find_segments(fit, beam=beam, background=named)
+        return fit.k, replace(found, bragg=np.zeros_like(found.bragg)) if nothing else found
+
+    segments = dict(sorted(pool.map_blocks(look, list(fits.values()))))
+    asked = _asked(rank, tuple(segments))
+    votes = take_votes({k: segments[k] for k in asked}, most=None if rank is None else rank + 1)
+    return Counted(votes=votes, shares=shares, rank=rank, coherence=coherence, segments=segments)
+
+
+def _larger_fits(sweep: Sweep, rank: int | None, beam: Beam | None) -> Mapping[int, Factorization]:
+    """Fit the sizes that the sweep does not hold to the low-rank form without the beam."""
+    factored = sweep.factored
+    if factored is None or sweep.fit_factored is None or rank is None:
+        return {}
+    limit = min(len(factored.scores), factored.basis.shape[1], factored.rank)
+    missing = [k for k in sizes_to_ask(rank, limit) if k > sweep.ks[-1]]
+    return sweep.fit_factored(without_beam(factored, beam), missing) if missing else {}
+
+
+def _asked(rank: int | None, known: tuple[int, ...]) -> tuple[int, ...]:
+    """Sizes to vote on: the nearest ones that were fitted."""
+    if rank is None:
+        upper = [k for k in known if 2 * k >= known[-1]]
+        return tuple(sorted({upper[round(i)] for i in np.linspace(0, len(upper) - 1, SIZES_WITHOUT_RANK)}))
+    wanted = sizes_to_ask(rank, max(known[-1], 1))
+    return tuple(sorted({min(known, key=lambda k: (abs(k - size), k)) for size in wanted}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Model:
+    """The factorization that is kept.
+
+    Attributes
+    ----------
+    sweep : Sweep
+        With one more k if none of its own had as many crystals and a larger one did.
+    k : int
+    linking : Linking
+        How its components are merged.
+    segments : Segments
+    """
+
+    sweep: Sweep
+    k: int
+    linking: Linking
+    segments: Segments
+
+
+def choose_model(sweep: Sweep, counted: Counted, *, beam: Beam | None = None) -> Model:
+    """Take the smallest factorization whose groups are as many as the crystals.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    counted : Counted
+    beam : Beam or None
+
+    Returns
+    -------
+    Model
+        One of the sweep if any has as many; else a larger one, fitted to the data; else that of the sweep whose
+        number is nearest.
+    """
+    n, segments = counted.n_crystals, counted.segments
+    found = fitting_size(sweep.ks, segments, n)
+    if found is not None:
+        return Model(sweep=sweep, k=found[0], linking=found[1], segments=segments[found[0]])
+    larger = fitting_size([k for k in segments if k not in sweep.fits], segments, n)
+    if larger is not None and sweep.refit is not None:
+        size = larger[0]
+        grown = replace(sweep, fits={**sweep.fits, **sweep.refit((size,))})
+        fitted = find_segments(grown.fits[size], beam=beam)
+        again = fitting_size((size,), {size: fitted}, n)
+        if again is not None:
+            return Model(sweep=grown, k=size, linking=again[1], segments=fitted)
+    k, linking = _nearest(sweep, counted)
+    return Model(sweep=sweep, k=k, linking=linking, segments=segments[k])
+
+
+def _nearest(sweep: Sweep, counted: Counted) -> tuple[int, Linking]:
+    """Take the smallest model of the sweep whose count is nearest to the answer."""
+    n = counted.n_crystals
+    return min(
+        ((k, linking) for k in sweep.ks for linking in PREFERRED),
+        key=lambda one: (abs(counted.segments[one[0]].n_crystals(one[1]) - n), one[0]),
+    )
