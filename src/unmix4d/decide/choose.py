@@ -4,12 +4,15 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from unmix4d.decide.counting import choose_model, count_crystals
+from unmix4d.decide.criteria import measure_distinctness
+from unmix4d.decide.distinct import most_distinct
 from unmix4d.decide.elbow import ElbowMethod
 from unmix4d.decide.evidence import Evidence, gather_evidence
 from unmix4d.decide.exemplars import Exemplar
 from unmix4d.decide.reason import explain, list_warnings
 from unmix4d.decide.roles import SAME_PATTERN
 from unmix4d.decide.segments import Background
+from unmix4d.decide.sweep import range_of_interest
 from unmix4d.errors import UsageError
 from unmix4d.execute import Executor
 from unmix4d.records import Beam, Confidence, Decision, Sweep
@@ -63,24 +66,29 @@ def decide(
     -----
     The rule: factorizations with more components than crystals are merged into groups by the places and lattices of
     their spots, in several ways, and the most frequent number of groups wins (`count_crystals`); the smallest
-    factorization with that many groups is kept (`choose_model`). Confidence comes from how many of the ways agree,
-    and from whether as many components explain the coherent signal of the data (`Counted.confidence`). Neither the
-    order nor the scale of the components matters.
+    factorization with that many groups is kept (`choose_model`). Where the ways disagree and nothing else confirms
+    the number, the answer is that of the most distinct components (`most_distinct`), and not sure. Confidence comes
+    from how many of the ways agree, and from whether as many components explain the coherent signal of the data
+    (`Counted.confidence`). Neither the order nor the scale of the components matters.
     """
     _check_fitted(sweep, k)
     counted = count_crystals(sweep, beam=beam, background=background, executor=executor)
-    model = choose_model(sweep, counted, beam=beam)
+    interest = range_of_interest(sweep, half_width, elbow)
+    ks = tuple(j for j in sweep.ks if j in interest)
+    measured = measure_distinctness(sweep, ks, exemplar=exemplar, executor=executor)
+    unsure = counted.confidence == "low"
+    model = most_distinct(sweep, counted, measured, ks) if unsure else choose_model(sweep, counted, beam=beam)
     automatic = model.k
     if k is not None:
         model = replace(model, k=k, linking=SAME_PATTERN, segments=counted.segments[k])
+    if model.k not in ks:
+        measured = measured.joined(measure_distinctness(model.sweep, [model.k], exemplar=exemplar))
     evidence = gather_evidence(
         model,
         counted,
+        interest=interest,
+        measured=measured,
         beam=beam,
-        half_width=half_width,
-        exemplar=exemplar,
-        elbow=elbow,
-        executor=executor,
     )
     return model.sweep, _decision(evidence, automatic=automatic, user=k is not None)
 
@@ -96,7 +104,7 @@ def _check_fitted(sweep: Sweep, k: int | None) -> None:
 def _decision(evidence: Evidence, *, automatic: int, user: bool) -> Decision:
     counted = evidence.counted
     confidence: Confidence = counted.confidence
-    if evidence.n_crystals != counted.n_crystals:
+    if evidence.n_crystals != counted.n_crystals:  # of a user's k, or where the ways to group disagree
         confidence = "low"
     return Decision(
         k=evidence.k,

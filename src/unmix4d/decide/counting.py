@@ -53,17 +53,11 @@ class Counted:
         return next((k for k, share in self.shares.items() if share < EXPLAINED), None)
 
     @property
-    def cliff(self) -> float:
-        """By which factor the unexplained share falls at `sufficient`; 0 if there is none."""
-        k = self.sufficient
-        if k is None:
-            return 0.0
-        return self.shares.get(k - 1, 1.0) / max(self.shares[k], np.finfo(float).eps)
-
-    @property
     def confidence(self) -> Confidence:
         """High, medium or low: see `docs/decide.md`."""
         n, agreement, b = self.n_crystals, self.votes.agreement, self.sufficient
+        if n == 1 and self.rank == 0:
+            return "medium"  # nothing varies: one crystal everywhere and none look much the same
         if self.shares and agreement >= AGREED and (b is None or b >= n):
             return "high"
         if agreement >= MOSTLY and b == n:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import ClassVar, Literal
@@ -131,6 +131,10 @@ class Distinctness:
         return CriterionCurve(
             name=name, better=better, ks=ks, values=tuple(values), choice=best_k(ks, values, better=better)
         )
+
+    def joined(self, other: "Distinctness") -> "Distinctness":
+        """Give both measurements together."""
+        return replace(self, at=MappingProxyType(dict(sorted({**self.at, **other.at}.items()))))
 
     def fidelity_curve(self, ks: Sequence[int] = ()) -> CriterionCurve:
         """How well the exemplars are reconstructed, in dB: a guard, which prefers no k."""

@@ -12,14 +12,11 @@ from unmix4d.decide.criteria import (
     Loss,
     PsnrFidelity,
     Stability,
-    measure_distinctness,
     unexplained_curve,
 )
-from unmix4d.decide.elbow import ElbowMethod, log_bends, log_second_difference, running_minimum
-from unmix4d.decide.exemplars import Exemplar
+from unmix4d.decide.elbow import log_bends, log_second_difference, running_minimum
 from unmix4d.decide.roles import SAME_CRYSTAL, find_roles
-from unmix4d.decide.sweep import Range, range_of_interest
-from unmix4d.execute import Executor
+from unmix4d.decide.sweep import Range
 from unmix4d.records import Beam, ComponentRoles, CriterionCurve, Sweep
 
 KNEE = "knee of the loss"
@@ -86,14 +83,7 @@ class Evidence:
 
 
 def gather_evidence(
-    model: Model,
-    counted: Counted,
-    *,
-    beam: Beam | None = None,
-    half_width: int = 4,
-    exemplar: Exemplar = "reconstruction",
-    elbow: ElbowMethod = "kneedle",
-    executor: Executor | None = None,
+    model: Model, counted: Counted, *, interest: Range, measured: Distinctness, beam: Beam | None = None
 ) -> Evidence:
     """Look at every k of the range of interest, and at the one that is kept.
 
@@ -102,19 +92,17 @@ def gather_evidence(
     model : Model
         The factorization that is kept, with the sweep.
     counted : Counted
+    interest : Range
+    measured : Distinctness
+        Of every k of the range, and of the one that is kept.
     beam : Beam or None
-    half_width, exemplar, elbow, executor
-        As in `unmix4d.decide.choose.decide`.
 
     Returns
     -------
     Evidence
     """
     sweep = model.sweep
-    interest = range_of_interest(sweep, half_width, elbow)
     ks = tuple(k for k in sweep.ks if k in interest)
-    looked_at = sorted({*ks, model.k})
-    measured = measure_distinctness(sweep, looked_at, exemplar=exemplar, executor=executor)
     roles = {k: find_roles(sweep.fits[k], beam=beam, segments=counted.segments[k]) for k in ks}
     roles[model.k] = find_roles(sweep.fits[model.k], beam=beam, linking=model.linking, segments=model.segments)
     return Evidence(

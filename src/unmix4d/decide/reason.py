@@ -35,6 +35,7 @@ def explain(evidence: Evidence, *, automatic: int, confidence: Confidence, user:
         _nothing(evidence),
         _votes(evidence),
         _second_answer(evidence),
+        _by_distinctness(evidence, automatic),
         _unexplained(evidence),
         _continuous(evidence, confidence),
         _most_alike(evidence),
@@ -112,6 +113,12 @@ def _second_answer(evidence: Evidence) -> str:
     which = "looser" if other < votes.winner else "stricter"
     times = votes.counts[other]
     return f"The next answer is {other}, from {times} of them, with a {which} view of what is one crystal"
+
+
+def _by_distinctness(evidence: Evidence, automatic: int) -> str:
+    if evidence.counted.confidence != "low":
+        return ""
+    return f"They do not agree on a number, so the components that are most distinct are kept, k = {automatic}"
 
 
 def _unexplained(evidence: Evidence) -> str:

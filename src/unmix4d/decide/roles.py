@@ -6,7 +6,7 @@ from unmix4d.decide.segments import MIN_PIECE, Background, Linking, Segments, fi
 from unmix4d.decide.spots import spot_patterns
 from unmix4d.records import NO_CRYSTAL, Beam, ComponentRoles, Factorization, FloatArray, Role
 
-SAME_CRYSTAL = Linking("average", 0.55)
+SAME_CRYSTAL = Linking("average", 0.50)
 SAME_PATTERN = Linking("average", 0.975)
 DUPLICATE = 0.95
 IN_BEAM = 0.5

@@ -9,10 +9,10 @@ import numpy as np
 
 from unmix4d.decide.segments import METHODS, Linking, Segments
 
-LINKINGS = tuple(Linking(method, limit) for method in METHODS for limit in (0.50, 0.55, 0.60))
+LINKINGS = tuple(Linking(method, limit) for method in METHODS for limit in (0.40, 0.50, 0.60))
 """Ways to merge: single linkage alone chains through mixed components, average linkage alone splits what bends."""
 
-PREFERRED = tuple(sorted(LINKINGS, key=lambda linking: (abs(linking.limit - 0.55), linking.method)))
+PREFERRED = tuple(sorted(LINKINGS, key=lambda linking: (abs(linking.limit - 0.50), linking.method)))
 """The same ways, those in the middle of the limits first."""
 
 SIZES = (0.8, 1.0, 1.25, 1.5)

@@ -34,15 +34,18 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
         "loss": Caption(
             "Curve of the loss over the number of components, with knee, range of interest and chosen k = {k}, and "
             "how far the starts agree.",
-            "Level one: the loss stops falling at the knee; the k near it are the range of interest. Below, where "
+            "The loss stops falling at the knee; the k near it are the range of interest. Below, where "
             "fits from several starts were made: how alike the components are that the best of them come to. Where "
             "they differ, the data do not determine that many components.",
         ),
         "decision": Caption(
-            "Curves over k: distinctness by SSIM, GMSD and MDSI, the number of crystals, and the votes.",
-            "Level two: how distinct the components are from their nearest neighbour, by three metrics. Star: the "
-            "k that a criterion prefers. Red line: the chosen k. A number of crystals that stays the same over "
-            "several k can be trusted more than one that grows with k.",
+            "Bars of the numbers of crystals found, and curves over k: unexplained signal, number of crystals, "
+            "distinctness by SSIM, GMSD and MDSI.",
+            "Upper left: factorizations with more components than crystals are merged in several ways; bars "
+            "say how many of them find each number, red is the answer. Upper middle: the signal that stays "
+            "unexplained; where it falls below the dotted line in one step, one more component was one more "
+            "crystal. Star: the k that a criterion prefers. Red line: the k that is kept. Below: what every "
+            "criterion would choose.",
         ),
         "matrices": Caption(
             "Matrices of SSIM, GMSD and MDSI between all pairs of the {k} components.",

@@ -12,7 +12,10 @@ from unmix4d.report.pictures import add_colorbar
 from unmix4d.report.sheet import FONT, INK, SMALL_FONT, Sheet, message_figure, plain_axes
 from unmix4d.report.tables import losses
 
-LINE, CHOSEN, RANGE = "#1e69c3", "#b41e1e", "#fff3d6"
+LINE, CHOSEN, RANGE, STAR = "#1e69c3", "#b41e1e", "#fff3d6", "#f0a000"
+ENOUGH = 0.45
+"""Below this share a factorization explains the signal; see docs/decide.md."""
+
 DISTINCTNESS = ("nearest_ssim", "nearest_gmsd", "nearest_mdsi")
 MATRICES = ("ssim", "gmsd", "mdsi")
 TITLES = {
@@ -67,23 +70,27 @@ def loss_figure(result: RunResult) -> Figure:
 
 
 def decision_figure(result: RunResult) -> Figure:
-    """Draw the distinctness of the components, the number of crystals and the votes over k."""
+    """Draw both counts of the crystals, what speaks for each k, and what every criterion would choose."""
     decision = result.decision
-    curves = [curve for name in DISTINCTNESS for curve in decision.curves if curve.name == name]
+    curves = {curve.name: curve for curve in decision.curves}
+    shown = [curves[name] for name in DISTINCTNESS if name in curves]
     votes = {name: k for name, k in decision.votes.items() if "crystals" not in name}
-    sheet = Sheet(9.6, 6.15 + 0.2 * len(votes))
-    ks = sorted({k for curve in curves for k in curve.ks} | set(decision.roles) | {decision.k})
-    places = [(0.75 + column * 4.85, 0.4 + row * 2.6) for row in range(2) for column in range(2)]
-    for curve, place in zip(curves, places, strict=False):
-        axes = sheet.axes(*place, (3.9, 1.75))
+    sheet = Sheet(13.4, 6.3 + 0.2 * len(votes))
+    ks = list(losses(result))
+    places = [(0.75 + column * 4.4, 0.4 + row * 2.7) for row in range(2) for column in range(3)]
+    _vote_counts(sheet.axes(*places[0], (3.5, 1.8)), result)
+    for draw, place in ((_unexplained, places[1]), (_crystal_counts, places[2])):
+        axes = sheet.axes(*place, (3.5, 1.8))
+        plain_axes(axes, ks)
+        draw(axes, result)
+        _mark_chosen(axes, result)
+    for curve, place in zip(shown, places[3:], strict=False):
+        axes = sheet.axes(*place, (3.5, 1.8))
         plain_axes(axes, ks)
         _criterion(axes, curve)
         _mark_chosen(axes, result)
-    axes = sheet.axes(*places[3], (3.9, 1.75))
+    axes = sheet.axes(3.0, 5.65, (9.9, 0.2 + 0.2 * len(votes)))
     plain_axes(axes, ks)
-    _crystal_counts(axes, result)
-    axes = sheet.axes(2.2, 5.5, (7.2, 0.2 + 0.2 * len(votes)))
-    plain_axes(axes, list(losses(result)))
     _votes(axes, votes)
     _mark_chosen(axes, result)
     return sheet.figure
@@ -149,12 +156,55 @@ def _criterion(axes: Axes, curve: CriterionCurve) -> None:
     axes.plot(curve.ks, curve.values, "o-", color=LINE, markersize=4, linewidth=1.4)
     if curve.choice in curve.ks:
         best = curve.values[curve.ks.index(curve.choice)]
-        axes.plot([curve.choice], [best], "*", color="#f0a000", markeredgecolor=INK, markersize=13, zorder=4)
+        axes.plot([curve.choice], [best], "*", color=STAR, markeredgecolor=INK, markersize=13, zorder=4)
         axes.margins(y=0.18)
 
 
+def _vote_counts(axes: Axes, result: RunResult) -> None:
+    """Bars: how many of the ways to group components find each number of crystals."""
+    counts = dict(sorted(result.decision.counts.items()))
+    axes.set_title("Ways to group components", fontsize=FONT, loc="left", fontweight="bold")
+    _name_axes(axes, "number of crystals found", "ways")
+    axes.tick_params(labelsize=SMALL_FONT)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    if not counts:
+        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", fontsize=FONT)
+        return
+    n = result.decision.n_crystals
+    span = range(min(*counts, n) - 1, max(*counts, n) + 2)
+    axes.set_xticks([at for at in span if at >= 0])
+    axes.set_xlim(span[0] - 0.6, span[-1] + 0.6)
+    axes.bar(list(counts), list(counts.values()), width=0.7, color=[CHOSEN if at == n else LINE for at in counts])
+    for at, times in counts.items():
+        axes.text(at, times, f"{times / sum(counts.values()):.0%}", ha="center", va="bottom", fontsize=SMALL_FONT)
+    axes.margins(y=0.2)
+
+
+def _unexplained(axes: Axes, result: RunResult) -> None:
+    """Draw what each k leaves unexplained, and the limit below which it suffices."""
+    curve = next((curve for curve in result.decision.curves if curve.name == "unexplained"), None)
+    axes.set_title("Unexplained Bragg signal", fontsize=FONT, loc="left", fontweight="bold")
+    _name_axes(axes, "k", "share, worst patch")
+    if curve is None or not curve.ks:
+        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", fontsize=FONT)
+        return
+    axes.axhline(ENOUGH, color=INK, linestyle=":", linewidth=1.2)
+    axes.plot(curve.ks, curve.values, "o-", color=LINE, markersize=4, linewidth=1.4)
+    if curve.choice in curve.ks:
+        at = curve.values[curve.ks.index(curve.choice)]
+        axes.plot([curve.choice], [at], "*", color=STAR, markeredgecolor=INK, markersize=13, zorder=4)
+    axes.set_ylim(0, max(1.05, 1.05 * max(curve.values)))
+
+
 def _crystal_counts(axes: Axes, result: RunResult) -> None:
-    counts = {k: roles.n_crystals for k, roles in sorted(result.decision.roles.items())}
+    counts = {
+        k: int(n)
+        for c in result.decision.curves
+        if c.name == "n_crystals"
+        for k, n in zip(c.ks, c.values, strict=True)
+    }
+    counts |= {k: roles.n_crystals for k, roles in result.decision.roles.items()}
+    counts = dict(sorted(counts.items()))
     axes.set_title("Distinct crystals among the components", fontsize=FONT, loc="left", fontweight="bold")
     _name_axes(axes, "k", "crystals")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
@@ -167,7 +217,7 @@ def _crystal_counts(axes: Axes, result: RunResult) -> None:
 def _votes(axes: Axes, votes: dict[str, int]) -> None:
     axes.set_title("Votes", fontsize=FONT, loc="left", fontweight="bold")
     names: Sequence[str] = list(votes)
-    axes.plot(list(votes.values()), range(len(names)), "*", color="#f0a000", markeredgecolor=INK, markersize=11)
+    axes.plot(list(votes.values()), range(len(names)), "*", color=STAR, markeredgecolor=INK, markersize=11)
     axes.set_yticks(range(len(names)), names, fontsize=SMALL_FONT)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel("k   (red: chosen)", fontsize=SMALL_FONT, color=INK)

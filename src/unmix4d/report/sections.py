@@ -17,9 +17,9 @@ NOTHING = "–"
 MIB = 2**20
 
 CONFIDENCE = {
-    "high": "The criteria agree, and neighbouring k find as many crystals.",
-    "medium": "The criteria, or the numbers of crystals at neighbouring k, differ a little.",
-    "low": "The criteria or neighbouring k disagree: take the number as a proposal, and look at the other k.",
+    "high": "Nearly all ways to group the components find this number, and what they leave unexplained agrees.",
+    "medium": "Most ways to group the components find this number, but some find another, or the check disagrees.",
+    "low": "There is no well-defined number: take it as a proposal, and look at the other answers.",
 }
 ROLES = {
     "crystal": "the first component of a crystal",
@@ -105,6 +105,18 @@ def decision_shown(result: RunResult) -> Shown:
     header = tuple(CRITERIA.get(name, name.replace("_", " ")) for name in table.header)
     marked = [row[0] for row in table.rows].index(result.decision.k)
     return Shown(header=header, rows=[_cells(row) for row in table.rows], marked=marked)
+
+
+def counts_shown(result: RunResult) -> Shown:
+    """Give the numbers of crystals that were found, and by how many ways to group the components."""
+    counts = result.decision.counts
+    total = sum(counts.values())
+    numbers = sorted(counts)
+    rows = [_cells((n, counts[n], _fixed(100 * counts[n] / total, 0))) for n in numbers]
+    n = result.decision.n_crystals
+    return Shown(
+        header=("crystals", "ways", "share (%)"), rows=rows, marked=numbers.index(n) if n in numbers else None
+    )
 
 
 def components_shown(result: RunResult) -> Shown:

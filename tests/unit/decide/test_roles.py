@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from unmix4d.decide.roles import find_roles
-from unmix4d.decide.spots import peakedness, position_similarity, spot_patterns
+from unmix4d.decide.spots import (
+    crystal_similarity,
+    lattice_similarity,
+    peakedness,
+    position_similarity,
+    roundness,
+    spot_patterns,
+)
 from unmix4d.errors import UsageError
 from unmix4d.records import Beam, Factorization, Geometry
 
@@ -156,3 +163,30 @@ def test_peakedness_by_hand():
     spots = np.ones((1, 10, 10))
     spots[0, 0, :5] = 20
     assert peakedness(spots)[0] == pytest.approx(100 / 195)
+
+
+def test_a_bent_crystal_lights_other_spots_of_the_same_lattice():
+    y, x = np.indices((SIDE, SIDE)) - 32
+    tilted = [lattice(10) * np.exp(-(((y - shift) ** 2) + x**2) / (2 * 12.0**2)) for shift in (-18, 18)]
+    stack = np.stack([*tilted, lattice(37)])
+    positions, lattices = position_similarity(stack), lattice_similarity(stack)
+    assert positions[0, 1] < 0.5
+    assert lattices[0, 1] > 0.8
+    assert abs(lattices[0, 2]) < 0.3
+    np.testing.assert_allclose(crystal_similarity(stack), (positions + lattices) / 2)
+    np.testing.assert_allclose(np.diag(lattices), 1)
+
+
+def test_a_ring_is_round_and_spots_are_not():
+    y, x = np.indices((SIDE, SIDE)) - 32
+    ring = np.exp(-((np.hypot(y, x) - 15) ** 2) / 4)
+    found = roundness(np.stack([ring, lattice(0)]), BEAM)
+    assert found[0] > 0.95
+    assert found[1] < 0.5
+
+
+def test_a_film_with_a_ring_is_background():
+    y, x = np.indices((SIDE, SIDE)) - 32
+    ring = np.exp(-((np.hypot(y, x) - 15) ** 2) / 4)
+    roles = find_roles(factorization([lattice(0), ring], halves(2)), beam=BEAM)
+    assert roles.roles == ("crystal", "background")
