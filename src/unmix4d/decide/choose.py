@@ -76,8 +76,10 @@ def decide(
     interest = range_of_interest(sweep, half_width, elbow)
     ks = tuple(j for j in sweep.ks if j in interest)
     measured = measure_distinctness(sweep, ks, exemplar=exemplar, executor=executor)
-    unsure = counted.confidence == "low"
-    model = most_distinct(sweep, counted, measured, ks) if unsure else choose_model(sweep, counted, beam=beam)
+    if counted.undecided:
+        model = most_distinct(sweep, counted, measured, ks)
+    else:
+        model = choose_model(sweep, counted, beam=beam)
     automatic = model.k
     if k is not None:
         model = replace(model, k=k, linking=SAME_PATTERN, segments=counted.segments[k])

@@ -15,6 +15,9 @@ NOISE = 0.05
 """Neighbouring patterns that share less than this of their power have nothing but noise in their spots."""
 
 AGREED, MOSTLY, HALF = 0.9, 0.75, 0.5
+SATURATED = 0.95
+"""Share of all directions from which on the number of those that hold signal means nothing."""
+
 SIZES_WITHOUT_RANK = 4
 
 
@@ -29,7 +32,7 @@ class Counted:
     shares : mapping of k to float
         What each k leaves unexplained of the Bragg signal in the worst patch; empty if it could not be measured.
     rank : int or None
-        Directions of the data that hold signal.
+        Directions of the data that hold signal; None if nearly all do, or nothing was measured.
     coherence : float or None
         Share of the power in the spots that neighbouring patterns have in common.
     segments : mapping of k to Segments
@@ -44,8 +47,16 @@ class Counted:
 
     @property
     def n_crystals(self) -> int:
-        """The answer: the winner of the votes."""
-        return self.votes.winner
+        """The answer: the winner of the votes, or count B if they are divided and half as many are for it."""
+        votes, b = self.votes, self.sufficient
+        if b is None or votes.agreement >= MOSTLY or 2 * votes.counts.get(b, 0) < votes.counts[votes.winner]:
+            return votes.winner
+        return b
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the votes are so divided, and unconfirmed, that they give no answer."""
+        return self.confidence == "low" and self.votes.near(self.n_crystals) < MOSTLY
 
     @property
     def sufficient(self) -> int | None:
@@ -55,7 +66,8 @@ class Counted:
     @property
     def confidence(self) -> Confidence:
         """High, medium or low: see `docs/decide.md`."""
-        n, agreement, b = self.n_crystals, self.votes.agreement, self.sufficient
+        n, b = self.n_crystals, self.sufficient
+        agreement = self.votes.share(n)
         if n == 1 and self.rank == 0:
             return "medium"  # nothing varies: one crystal everywhere and none look much the same
         if self.shares and agreement >= AGREED and (b is None or b >= n):
@@ -92,6 +104,10 @@ def count_crystals(
     rank, coherence, shares = None, None, {}
     if sweep.factored is not None:
         rank = signal_rank(without_beam(sweep.factored, beam))
+        if rank >= SATURATED * sweep.factored.rank:
+            rank = (
+                None  # a filter has made noise of neighbours alike, or the low-rank form is full: it tells nothing
+            )
         residuals = Residuals.of(sweep.factored, beam)
         coherence = residuals.coherence
         shares = residuals.shares(sweep.fits)

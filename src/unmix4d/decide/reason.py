@@ -67,7 +67,7 @@ def uncertainty(evidence: Evidence) -> str:
     """Say between which numbers of crystals the answer lies."""
     counted = evidence.counted
     near = {evidence.n_crystals, counted.n_crystals}
-    near |= {n for n in (counted.votes.runner_up, counted.sufficient) if n is not None}
+    near |= {n for n in (counted.votes.winner, counted.votes.runner_up, counted.sufficient) if n is not None}
     if len(near) == 1:
         return "Uncertain: no well-defined number of crystals"
     return f"Uncertain: no well-defined number of crystals, between {min(near)} and {max(near)}"
@@ -97,26 +97,25 @@ def _votes(evidence: Evidence) -> str:
     votes = evidence.counted.votes
     sizes = ", ".join(map(str, votes.sizes))
     total = sum(votes.counts.values())
-    found = _count(votes.winner, "crystal")
+    n = evidence.counted.n_crystals
+    found = _count(n, "crystal")
     rank = evidence.counted.rank
     bound = "" if rank is None else f"; {_count(rank, 'direction')} of the data hold signal"
-    return (
-        f"{votes.counts[votes.winner]} of {total} ways to group the components of k = {sizes} find {found}{bound}"
-    )
+    return f"{votes.counts[n]} of {total} ways to group the components of k = {sizes} find {found}{bound}"
 
 
 def _second_answer(evidence: Evidence) -> str:
-    votes = evidence.counted.votes
-    other = votes.runner_up
+    votes, n = evidence.counted.votes, evidence.counted.n_crystals
+    other = votes.winner if votes.winner != n else votes.runner_up
     if other is None or votes.counts[other] < CLOSE * sum(votes.counts.values()):
         return ""
-    which = "looser" if other < votes.winner else "stricter"
+    which = "looser" if other < n else "stricter"
     times = votes.counts[other]
     return f"The next answer is {other}, from {times} of them, with a {which} view of what is one crystal"
 
 
 def _by_distinctness(evidence: Evidence, automatic: int) -> str:
-    if evidence.counted.confidence != "low":
+    if not evidence.counted.undecided:
         return ""
     return f"They do not agree on a number, so the components that are most distinct are kept, k = {automatic}"
 

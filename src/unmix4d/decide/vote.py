@@ -48,7 +48,16 @@ class Votes:
     @property
     def agreement(self) -> float:
         """Share of the votes for the winner."""
-        return self.counts[self.winner] / sum(self.counts.values())
+        return self.share(self.winner)
+
+    def share(self, n: int) -> float:
+        """Share of the votes for a number."""
+        return self.counts.get(n, 0) / sum(self.counts.values())
+
+    def near(self, n: int) -> float:
+        """Share of the votes within a tenth of a number, or within one."""
+        reach = max(1, n // 10)
+        return sum(times for m, times in self.counts.items() if abs(m - n) <= reach) / sum(self.counts.values())
 
     @property
     def runner_up(self) -> int | None:

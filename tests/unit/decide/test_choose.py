@@ -7,8 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from unmix4d.decide import counting
 from unmix4d.decide.choose import decide
 from unmix4d.decide.criteria import Coherence, Stability, Unexplained
+from unmix4d.decide.vote import Votes
 from unmix4d.errors import UsageError
 from unmix4d.execute import Threads
 from unmix4d.records import Decision, FactoredMatrix, Factorization, FloatArray, Geometry, PatternMatrix, Sweep
@@ -249,3 +251,14 @@ def test_coherence_falls_where_a_component_fits_noise(four: Sweep) -> None:
     values = dict(zip(found.ks, found.values, strict=True))
     assert values[2] < 0.2
     assert values[4] > 0.8
+
+
+def test_without_agreement_the_most_distinct_components_are_kept(
+    four: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scattered = Votes(counts={9: 4, 2: 3, 20: 3}, sizes=(8,))
+    monkeypatch.setattr(counting, "take_votes", lambda *_, **__: scattered)
+    _, decision = decide(four)
+    assert (decision.k, decision.n_crystals, decision.confidence) == (4, 4, "low")
+    assert "the components that are most distinct are kept, k = 4" in decision.reason
+    assert "Uncertain: no well-defined number of crystals, between 2 and 9." in decision.reason

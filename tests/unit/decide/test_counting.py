@@ -118,7 +118,7 @@ COUNTED = Counted(
         ({5: 22, 6: 2}, {5: 0.9}, "high"),  # the sweep ends before anything is explained
         ({5: 24}, {}, "medium"),  # never high without the second count
         ({5: 10, 6: 8, 7: 6}, {4: 0.9, 5: 0.2}, "medium"),  # 42 %, but the second count agrees
-        ({5: 10, 6: 8, 7: 6}, {6: 0.2}, "low"),
+        ({5: 10, 6: 8, 7: 6}, {8: 0.2}, "low"),
     ],
 )
 def test_confidence(counts: dict[int, int], shares: dict[int, float], expected: str) -> None:
@@ -211,3 +211,21 @@ def test_the_beam_is_left_out_without_reading_data() -> None:
     np.testing.assert_allclose(masked.basis @ masked.basis.T, np.eye(8), atol=1e-4)
     assert masked.norm2 == pytest.approx((expected**2).sum(), rel=1e-4)
     assert without_beam(whole, None) is whole
+
+
+def test_divided_votes_follow_the_second_count_if_it_has_half_as_many() -> None:
+    divided = replace(COUNTED, votes=Votes(counts={5: 12, 6: 6, 7: 2}, sizes=(10,)), shares={5: 0.9, 6: 0.04})
+    assert (divided.n_crystals, divided.confidence) == (6, "medium")
+    assert replace(divided, shares={6: 0.9, 7: 0.04}).n_crystals == 5
+    clear = replace(divided, votes=Votes(counts={5: 16, 6: 4}, sizes=(10,)))
+    assert clear.n_crystals == 5
+
+
+def test_votes_all_over_the_place_give_no_answer() -> None:
+    scattered = replace(COUNTED, votes=Votes(counts={3: 8, 6: 6, 9: 6}, sizes=(10,)), shares={12: 0.1})
+    assert scattered.confidence == "low"
+    assert scattered.undecided
+    # Of 20 crystals one more or less is nearly the same answer.
+    near = replace(scattered, votes=Votes(counts={20: 8, 21: 7, 19: 5}, sizes=(40,)))
+    assert near.confidence == "low"
+    assert not near.undecided
