@@ -55,8 +55,8 @@ class Counted:
 
     @property
     def undecided(self) -> bool:
-        """Whether the votes are so divided, and unconfirmed, that they give no answer."""
-        return self.confidence == "low" and self.votes.near(self.n_crystals) < MOSTLY
+        """Whether the votes for several crystals are so divided, and unconfirmed, that they give no answer."""
+        return self.confidence == "low" and self.n_crystals > 1 and self.votes.near(self.n_crystals) < MOSTLY
 
     @property
     def sufficient(self) -> int | None:

@@ -55,8 +55,8 @@ class Votes:
         return self.counts.get(n, 0) / sum(self.counts.values())
 
     def near(self, n: int) -> float:
-        """Share of the votes within a tenth of a number, or within one."""
-        reach = max(1, n // 10)
+        """Share of the votes within a tenth of a number."""
+        reach = n // 10
         return sum(times for m, times in self.counts.items() if abs(m - n) <= reach) / sum(self.counts.values())
 
     @property
@@ -127,15 +127,9 @@ def fitting_size(
     Returns
     -------
     (int, Linking) or None
-        None if none has as many. One on which at least half of the ways to merge agree is preferred.
+        None if none has as many.
     """
-    spare: tuple[int, Linking] | None = None
-    for k in sizes:
-        if k < n_crystals:
-            continue
-        found = [linking for linking in PREFERRED if segments[k].n_crystals(linking) == n_crystals]
-        if 2 * len(found) >= len(PREFERRED):
-            return k, found[0]
-        if found and spare is None:
-            spare = k, found[0]
-    return spare
+    for k, linking in product(sizes, PREFERRED):
+        if k >= n_crystals and segments[k].n_crystals(linking) == n_crystals:
+            return k, linking
+    return None
