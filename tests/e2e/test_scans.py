@@ -51,14 +51,20 @@ def test_paper_scan_by_itself_is_within_one_of_8_and_does_not_claim_to_be_sure(d
     assert run.decision.k == run.decision.n_crystals or run.decision.confidence != "high"
 
 
-@pytest.mark.parametrize("name", ["raw", "mean"])
-def test_tiny_mosaic_by_itself_is_within_one_of_6(data, name):
+def test_tiny_mosaic_by_itself_has_6_crystals(data):
     path = data / "tiny_mosaic" / "scan_32.npz"
-    run = unmix(path, filter=name)
-    assert abs(run.decision.k - 6) <= 1
+    run = unmix(path)
     assert run.decision.n_crystals == 6
+    assert run.decision.k <= 7
     truth = np.load(path)["grain_id"]
     assert adjusted_rand_score(truth.ravel(), run.clusters.labels.ravel()) > 0.95
+
+
+def test_tiny_mosaic_after_the_mean_filter_is_within_one_and_not_sure(data):
+    # The filter makes the noise of neighbours alike, on which the signal rank and the second count rely.
+    run = unmix(data / "tiny_mosaic" / "scan_32.npz", filter="mean")
+    assert abs(run.decision.n_crystals - 6) <= 1
+    assert run.decision.n_crystals == 6 or run.decision.confidence != "high"
 
 
 def test_ag_twins_reaches_the_truth_in_every_class(data, record_property):
