@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unmix4d.decide.coherence import EXPLAINED, Residuals, signal_rank, without_beam
+from unmix4d.decide.roles import SAME_CRYSTAL
 from unmix4d.decide.segments import Background, Linking, Segments, find_segments
 from unmix4d.decide.vote import PREFERRED, Votes, fitting_size, sizes_to_ask, take_votes
 from unmix4d.execute import Executor, Serial
@@ -48,7 +49,7 @@ class Counted:
     @property
     def n_crystals(self) -> int:
         """The answer: the winner of the votes, or count B if they are divided and half as many are for it."""
-        votes, b = self.votes, self.sufficient
+        votes, b = self.votes, self.confirmed
         if b is None or votes.agreement >= MOSTLY or 2 * votes.counts.get(b, 0) < votes.counts[votes.winner]:
             return votes.winner
         return b
@@ -60,13 +61,21 @@ class Counted:
 
     @property
     def sufficient(self) -> int | None:
-        """Count B: the smallest k that explains the data everywhere; None if none does, or nothing was measured."""
+        """The smallest k that explains the data everywhere; None if none does, or nothing was measured."""
         return next((k for k, share in self.shares.items() if share < EXPLAINED), None)
+
+    @property
+    def confirmed(self) -> int | None:
+        """Count B: how many components of the `sufficient` k belong to a crystal; the others are background."""
+        k = self.sufficient
+        if k is None or k not in self.segments:
+            return k
+        return sum(len(group.members) for group in self.segments[k].groups(SAME_CRYSTAL) if group.crystal)
 
     @property
     def confidence(self) -> Confidence:
         """High, medium or low: see `docs/decide.md`."""
-        n, b = self.n_crystals, self.sufficient
+        n, b = self.n_crystals, self.confirmed
         agreement = self.votes.share(n)
         if n == 1 and self.rank == 0:
             return "medium"  # nothing varies: one crystal everywhere and none look much the same

@@ -67,7 +67,7 @@ def uncertainty(evidence: Evidence) -> str:
     """Say between which numbers of crystals the answer lies."""
     counted = evidence.counted
     near = {evidence.n_crystals, counted.n_crystals}
-    near |= {n for n in (counted.votes.winner, counted.votes.runner_up, counted.sufficient) if n is not None}
+    near |= {n for n in (counted.votes.winner, counted.votes.runner_up, counted.confirmed) if n is not None}
     if len(near) == 1:
         return "Uncertain: no well-defined number of crystals"
     return f"Uncertain: no well-defined number of crystals, between {min(near)} and {max(near)}"
@@ -127,13 +127,16 @@ def _unexplained(evidence: Evidence) -> str:
     if k is None:
         return f"No k of the sweep explains {1 - EXPLAINED:.0%} of the Bragg signal of every patch of probes"
     before = f", down from {shares[k - 1]:.0%}" if k - 1 in shares else ""
-    return f"From k = {k} on the worst patch of probes has little Bragg signal unexplained: {shares[k]:.0%}{before}"
+    b = evidence.counted.confirmed
+    own = "" if b == k else f", with {_count(b or 0, 'component')} that belong to crystals"
+    left = f"{shares[k]:.0%}{before}{own}"
+    return f"From k = {k} on the worst patch of probes has little Bragg signal unexplained: {left}"
 
 
 def _continuous(evidence: Evidence, confidence: Confidence) -> str:
     """Say so where the unexplained share comes down in small steps: the patterns change without bounds."""
     shares, k = evidence.counted.shares, evidence.counted.sufficient
-    if confidence == "high" or k is None or k == evidence.counted.n_crystals:
+    if confidence == "high" or k is None or evidence.counted.confirmed == evidence.counted.n_crystals:
         return ""
     falls = [shares[j - 1] / max(shares[j], np.finfo(float).eps) for j in range(2, k + 1) if j - 1 in shares]
     if evidence.counted.votes.agreement >= HALF or not falls or max(falls) > STEP:

@@ -229,3 +229,9 @@ def test_votes_all_over_the_place_give_no_answer() -> None:
     near = replace(scattered, votes=Votes(counts={20: 8, 21: 7, 19: 5}, sizes=(40,)))
     assert near.confidence == "low"
     assert not near.undecided
+
+
+def test_background_components_do_not_count_as_crystals_in_the_second_count() -> None:
+    film = replace(segments(np.eye(3)), roundness=np.array([0.1, 0.1, 0.9]))
+    counted = replace(COUNTED, shares={2: 0.9, 3: 0.1}, segments={3: film})
+    assert (counted.sufficient, counted.confirmed) == (3, 2)
