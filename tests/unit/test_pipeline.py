@@ -1,6 +1,7 @@
 """The whole way on a small phantom: truth found, same answer twice, costs and warnings kept."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import unmix4d
 from unmix4d import api
 from unmix4d.errors import Unmix4dWarning, UsageError
+from unmix4d.factorize import sketch
 from unmix4d.read.phantom import PhantomSpec, make_phantom
 
 SPEC = PhantomSpec(
@@ -51,6 +53,16 @@ def agreement(labels, truth):
 def test_the_crystals_of_a_phantom_are_found(run, phantom):
     assert run.decision.n_crystals == 3
     assert agreement(run.clusters.labels, phantom.labels) > 0.97
+
+
+def test_a_scan_that_is_fitted_on_squares_of_probes_gives_the_same_crystals_at_every_probe(monkeypatch):
+    monkeypatch.setattr(sketch, "MANY_PROBES", 100)
+    spec = replace(SPEC, scan_shape=(48, 60), n_minority=1, minority_probes=(24, 24))
+    phantom = make_phantom(spec)
+    found = unmix(phantom.scan)
+    assert found.decision.n_crystals == 3
+    assert found.clusters.labels.shape == (48, 60)
+    assert agreement(found.clusters.labels, phantom.labels) > 0.97
 
 
 def test_the_overlap_lies_where_it_was_put(run, phantom):

@@ -143,7 +143,8 @@ class Residuals:
             return 0.0
         left = _coherent(self.factored.residual(fit), self.metric, self.factored.probe_mask)
         shares = np.sort(left[self.counted] / self.signal[self.counted])[::-1]
-        return float(shares[min(WORST_PROBES, len(shares)) - 1])
+        worst = max(1, WORST_PROBES // self.factored.probes_per_row)
+        return float(shares[min(worst, len(shares)) - 1])
 
     def shares(self, fits: Mapping[int, Factorization]) -> dict[int, float]:
         """Give the share for every k."""

@@ -126,6 +126,8 @@ def count_crystals(
     def look(fit: Factorization) -> tuple[int, Segments]:
         named = "auto" if isinstance(background, int) and background >= fit.k else background
         found = find_segments(fit, beam=beam, background=named)
+        if sweep.factored is not None and fit.k not in sweep.fits:
+            found = replace(found, probes=sweep.factored.probes_per_row)
         return fit.k, replace(found, bragg=np.zeros_like(found.bragg)) if nothing else found
 
     segments = dict(sorted(pool.map_blocks(look, list(fits.values()))))

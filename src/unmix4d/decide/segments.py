@@ -78,6 +78,8 @@ class Segments:
     keeps_background : bool
         Whether every group is taken for a crystal.
     probe_mask : (scan_y, scan_x) bool
+    probes : int
+        How many probes of the scan each of them stands for.
     """
 
     similarity: FloatArray
@@ -88,6 +90,7 @@ class Segments:
     forced: int | None
     keeps_background: bool
     probe_mask: BoolArray
+    probes: int = 1
 
     @property
     def k(self) -> int:
@@ -114,7 +117,7 @@ class Segments:
         for i in np.flatnonzero(alive & ~np.isin(np.arange(self.k), founders)):
             self._join(int(i), groups, linking)
         members = sorted(tuple(sorted(group)) for group in groups)
-        owned = self._own_a_piece(members, material, min_piece)
+        owned = self._own_a_piece(members, material, -(-min_piece // self.probes))
         return [
             Group(group, self.keeps_background or (own and not self._is_background(group)))
             for group, own in zip(members, owned, strict=True)
@@ -130,7 +133,7 @@ class Segments:
 
     def _founders(self, alive: BoolArray, material: BoolArray) -> IntArray:
         strongest = np.where(alive, self.bragg, -1).argmax(axis=1)[material]
-        enough = min(DOMINANT, max(1, len(self.bragg) // DOMINANT_SHARE))
+        enough = min(max(1, DOMINANT // self.probes), max(1, len(self.bragg) // DOMINANT_SHARE))
         return np.flatnonzero(alive & (np.bincount(strongest, minlength=self.k) >= enough))
 
     def _join(self, i: int, groups: list[list[int]], linking: Linking) -> None:

@@ -114,6 +114,11 @@ class FactoredMatrix:
         """Number of directions kept."""
         return int(self.basis.shape[0])
 
+    @property
+    def probes_per_row(self) -> int:
+        """Number of probes that most rows hold."""
+        return 1 if self.of is None else max(1, round(len(self.of) / len(self.scores)))
+
     def gather(self, weights: FloatArray) -> FloatArray:
         """Add weights (n, k) in counts up by the rows that hold their probes; weights of rows stay as they are."""
         if self.of is None or len(weights) == len(self.scores):
