@@ -9,7 +9,7 @@ from sklearn.utils.extmath import randomized_svd
 from benchmarks.clock import Clock
 from benchmarks.matrix import Factors, Floats, dense
 
-WATCHED = ("numpy", "scikit-learn")
+WATCHED = ("prepare", "numpy", "scikit-learn")
 TITLE = "dense exact HALS, NumPy, 200 iterations"
 ITERATIONS = 200
 FLOOR = np.float32(1e-20)

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.clock import Clock
 from benchmarks.matrix import Factors, open_matrix
 
-WATCHED = ("hyperspy", "scikit-learn", "numpy")
+WATCHED = ("prepare", "hyperspy", "scikit-learn", "numpy")
 TITLE = "HyperSpy decomposition, NMF, in memory"
 
 

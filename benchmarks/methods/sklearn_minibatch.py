@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from benchmarks.clock import Clock
 from benchmarks.matrix import Factors, dense
 
-WATCHED = ("scikit-learn", "numpy", "scipy")
+WATCHED = ("prepare", "scikit-learn", "numpy", "scipy")
 TITLE = "scikit-learn MiniBatchNMF"
 
 
