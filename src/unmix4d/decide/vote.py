@@ -19,6 +19,9 @@ SIZES = (0.8, 1.0, 1.25, 1.5)
 """Numbers of components to look at, times the signal rank and two."""
 
 LEAST_SIZE, MOST_SIZE = 8, 48
+SPARE = 1
+"""Components beyond the number of crystals that the kept factorization has: background needs one."""
+
 ROOM = 2
 """Components that a factorization must have to spare, or its number of crystals is bound by their number."""
 
@@ -115,7 +118,7 @@ def take_votes(
 def fitting_size(
     sizes: Sequence[int], segments: Mapping[int, Segments], n_crystals: int
 ) -> tuple[int, Linking] | None:
-    """Find the factorization with the fewest components that has this number of crystals, and how to merge it.
+    """Find a small factorization that has this number of crystals and components to spare, and how to merge it.
 
     Parameters
     ----------
@@ -127,9 +130,13 @@ def fitting_size(
     Returns
     -------
     (int, Linking) or None
-        None if none has as many.
+        The smallest with `SPARE` components more than crystals on which at least half of the ways to merge agree;
+        else the smallest without them on which they agree, else any with as many. None if there is none.
     """
-    for k, linking in product(sizes, PREFERRED):
-        if k >= n_crystals and segments[k].n_crystals(linking) == n_crystals:
-            return k, linking
+    half = len(PREFERRED) / 2
+    for spare, agreed in ((SPARE, half), (0, half), (0, 1)):
+        for k in (size for size in sizes if size >= n_crystals + spare):
+            found = [linking for linking in PREFERRED if segments[k].n_crystals(linking) == n_crystals]
+            if len(found) >= agreed:
+                return k, found[0]
     return None

@@ -75,21 +75,22 @@ def decision_figure(result: RunResult) -> Figure:
     curves = {curve.name: curve for curve in decision.curves}
     shown = [curves[name] for name in DISTINCTNESS if name in curves]
     votes = {name: k for name, k in decision.votes.items() if "crystals" not in name}
-    sheet = Sheet(13.4, 6.3 + 0.2 * len(votes))
+    sheet = Sheet(10.0, 9.0 + 0.2 * len(votes))
     ks = list(losses(result))
-    places = [(0.75 + column * 4.4, 0.4 + row * 2.7) for row in range(2) for column in range(3)]
-    _vote_counts(sheet.axes(*places[0], (3.5, 1.8)), result)
+    size = (4.05, 1.8)
+    places = [(0.75 + column * 5.0, 0.4 + row * 2.7) for row in range(3) for column in range(2)]
+    _vote_counts(sheet.axes(*places[0], size), result)
     for draw, place in ((_unexplained, places[1]), (_crystal_counts, places[2])):
-        axes = sheet.axes(*place, (3.5, 1.8))
+        axes = sheet.axes(*place, size)
         plain_axes(axes, ks)
         draw(axes, result)
         _mark_chosen(axes, result)
     for curve, place in zip(shown, places[3:], strict=False):
-        axes = sheet.axes(*place, (3.5, 1.8))
+        axes = sheet.axes(*place, size)
         plain_axes(axes, ks)
         _criterion(axes, curve)
         _mark_chosen(axes, result)
-    axes = sheet.axes(3.0, 5.65, (9.9, 0.2 + 0.2 * len(votes)))
+    axes = sheet.axes(3.0, 8.35, (6.8, 0.2 + 0.2 * len(votes)))
     plain_axes(axes, ks)
     _votes(axes, votes)
     _mark_chosen(axes, result)

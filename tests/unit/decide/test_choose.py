@@ -94,11 +94,11 @@ def four() -> Sweep:
 def test_four_crystals_that_each_have_two_patterns(four: Sweep) -> None:
     sweep, decision = decide(four)
     assert sweep is four
-    assert (decision.k, decision.n_crystals, decision.confidence) == (4, 4, "high")
+    assert (decision.k, decision.n_crystals, decision.confidence) == (6, 4, "high")
     assert set(decision.counts) == {4}
     assert decision.votes["crystals by merged groups"] == 4
     assert decision.votes["unexplained signal"] == 4
-    assert decision.reason.startswith("k = 4 components with 4 crystals among them.")
+    assert decision.reason.startswith("k = 6 components with 4 crystals among them.")
     for words in ("ways to group the components", "find 4 crystals", "From k = 4 on", "Confidence is high."):
         assert words in decision.reason
 
@@ -124,7 +124,8 @@ def test_the_decision_carries_its_evidence(four: Sweep) -> None:
 def test_k_of_the_user_is_the_decision(four: Sweep, k: int) -> None:
     _, decision = decide(four, k=k)
     assert decision.k == k
-    assert decision.reason.startswith(f"k was set to {k} by the user, the rule would have chosen 4;")
+    rule = "as the rule would have done" if k == 6 else "the rule would have chosen 6"
+    assert decision.reason.startswith(f"k was set to {k} by the user, {rule};")
     assert {k} <= set(decision.pairwise) & set(decision.roles)
     assert decision.votes == decide(four)[1].votes
     assert decision.confidence == ("high" if decision.n_crystals == 4 else "low")
@@ -132,7 +133,9 @@ def test_k_of_the_user_is_the_decision(four: Sweep, k: int) -> None:
 
 def test_components_of_the_user_are_merged_only_if_they_are_the_same(four: Sweep) -> None:
     assert decide(four, k=8)[1].n_crystals == 8
-    assert decide(four, k=4)[1].reason.startswith("k was set to 4 by the user, as the rule would have done; with 4")
+    assert decide(four, k=4)[1].reason.startswith(
+        "k was set to 4 by the user, the rule would have chosen 6; with 4"
+    )
 
 
 def test_k_that_was_not_fitted_is_refused(four: Sweep) -> None:
@@ -142,7 +145,7 @@ def test_k_that_was_not_fitted_is_refused(four: Sweep) -> None:
 
 def test_one_crystal_says_so() -> None:
     _, decision = decide(make(1))
-    assert (decision.k, decision.n_crystals) == (1, 1)
+    assert (decision.k, decision.n_crystals) == (2, 1)
     assert "with one crystal among them" in decision.reason
     assert "No second pattern has spots of its own" in decision.reason
 

@@ -95,12 +95,20 @@ def test_sizes_grow_with_the_rank_within_bounds() -> None:
     assert sizes_to_ask(18, 22) == (16, 20, 22)
 
 
-def test_the_smallest_model_with_as_many_crystals_is_kept() -> None:
+def test_the_smallest_model_with_as_many_crystals_and_one_component_to_spare_is_kept() -> None:
     known = {2: segments(np.eye(2)), 3: segments(np.eye(3)), 4: segments(alike(4, {(0, 1): 0.9}))}
-    found = fitting_size((2, 3, 4), known, 3)
-    assert found is not None
-    assert found == (3, Linking("average", 0.5))
+    assert fitting_size((2, 3, 4), known, 3) == (4, Linking("average", 0.5))
+    assert fitting_size((2, 3), known, 3) == (3, Linking("average", 0.5))
     assert fitting_size((2, 3, 4), known, 4) is None
+
+
+def test_a_model_on_which_few_ways_agree_is_kept_only_if_there_is_no_other() -> None:
+    one_way = segments(alike(4, {(0, 1): 0.45}))  # 3 crystals down to 0.40 only, else 4
+    known = {4: one_way, 5: segments(alike(5, {(0, 1): 0.9, (2, 3): 0.9}))}
+    assert fitting_size((4, 5), known, 3) == (5, Linking("average", 0.5))
+    found = fitting_size((4,), known, 3)
+    assert found is not None
+    assert found[1].limit == 0.4
 
 
 COUNTED = Counted(

@@ -241,7 +241,9 @@ def test_pairs_are_sorted_by_how_much_they_overlap(result):
 def test_the_chosen_k_is_marked(result, page):
     shown = sections.decision_shown(result)
     assert shown.rows[shown.marked][0].words == str(result.decision.k)
-    assert page.all("tr").count({"class": "marked"}) == 1
+    counts = sections.counts_shown(result)
+    assert counts.rows[counts.marked][0].words == str(result.decision.n_crystals)
+    assert page.all("tr").count({"class": "marked"}) == 2
 
 
 def test_metrics_name_their_unit_and_direction(result):
