@@ -93,3 +93,28 @@ def test_the_answer_has_every_probe_and_fits_as_well(monkeypatch):
     for k in (2, 3):  # the squared error is what is minimised
         assert fits[k].loss_history[-1] == pytest.approx(one_by_one[k].loss_history[-1], rel=0.01)
     assert fits[3].loss == pytest.approx(one_by_one[3].loss, rel=0.01)
+
+
+class Kept:
+    """A keeper in memory."""
+
+    def __init__(self):
+        self.steps, self.loaded = {}, []
+
+    def load(self, step):
+        self.loaded += [step] if step in self.steps else []
+        return self.steps.get(step)
+
+    def save(self, step, arrays):
+        self.steps[step] = {name: np.array(value) for name, value in arrays.items()}
+
+
+def test_a_run_that_goes_on_from_kept_steps_gives_the_same_bits():
+    matrix, kept = matrix_of(4)[0], Kept()
+    first = Hals(keeper=kept).fit_many(matrix, (2, 3), rng=np.random.default_rng(0))
+    del kept.steps[next(name for name in kept.steps if name.startswith("exact"))]
+    again = Hals(keeper=kept).fit_many(matrix, (2, 3), rng=np.random.default_rng(0))
+    assert any(name.startswith("sketch") for name in kept.loaded)
+    for k in (2, 3):
+        np.testing.assert_array_equal(first[k].weights, again[k].weights)
+        assert first[k].loss == again[k].loss
