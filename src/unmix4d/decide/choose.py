@@ -65,11 +65,11 @@ def decide(
     Notes
     -----
     The rule: factorizations with more components than crystals are merged into groups by the places and lattices of
-    their spots, in several ways, and the most frequent number of groups wins (`count_crystals`); the smallest
-    factorization with that many groups is kept (`choose_model`). Where the ways disagree and nothing else confirms
-    the number, the answer is that of the most distinct components (`most_distinct`), and not sure. Confidence comes
-    from how many of the ways agree, and from whether as many components explain the coherent signal of the data
-    (`Counted.confidence`). Neither the order nor the scale of the components matters.
+    their spots, in several ways, and the most frequent number of groups wins (`count_crystals`); a small
+    factorization with that many groups and a component to spare is kept (`choose_model`). Where the ways disagree
+    and nothing else confirms the number, the answer is that of the most distinct components (`most_distinct`), and
+    not sure. Confidence comes from how many of the ways agree, and from whether as many components explain the
+    coherent signal of the data (`Counted.confidence`). Neither the order nor the scale of the components matters.
     """
     _check_fitted(sweep, k)
     counted = count_crystals(sweep, beam=beam, background=background, executor=executor)

@@ -176,7 +176,7 @@ class Model:
 
 
 def choose_model(sweep: Sweep, counted: Counted, *, beam: Beam | None = None) -> Model:
-    """Take the smallest factorization whose groups are as many as the crystals.
+    """Take a small factorization whose groups are as many as the crystals, see `fitting_size`.
 
     Parameters
     ----------

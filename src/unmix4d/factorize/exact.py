@@ -156,30 +156,27 @@ def _in_counts(weights: FloatArray, row: FloatArray) -> FloatArray:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Sums:
-    """What all blocks add up to, in the order of the candidates; ``back`` has the rows and pixels asked for."""
+    """What all blocks add up to, in the order of the candidates.
+
+    ``back`` has the rows that were asked for, at every ``stride``-th pixel.
+    """
 
     errors: FloatArray
     losses: FloatArray
     squares: list[FloatArray]
     back: FloatArray
+    stride: int
 
     def gain(self, i: int, candidate: Candidate, back: FloatArray, norm2: float, rule: Rule) -> float:
         """Share of the error of candidate i that one more update of its components would take away.
 
         Each pixel is updated on its own, so that those of ``back``, evenly spread, speak for all.
         """
-        squares, stride = self.squares[i], -(-candidate.components.shape[1] // back.shape[1])
-        old = candidate.components[:, ::stride]
+        squares, old = self.squares[i], candidate.components[:, :: self.stride]
         new = improved_components(old, squares, back, rule)
-        less = _fit(old, squares, back) - _fit(new, squares, back)
+        less = squared_error(0.0, old.T, squares, back.T) - squared_error(0.0, new.T, squares, back.T)
         before = max(norm2 + float(self.errors[i]), 0.0)
         return less * candidate.components.shape[1] / back.shape[1] / before if before > 0 else 0.0
-
-
-def _fit(components: FloatArray, squares: FloatArray, back: FloatArray) -> float:
-    """Squared error less that of no components at all."""
-    fit = float(np.einsum("ij,ij->", back, components, dtype=np.float64))
-    return float(np.einsum("ij,ij->", squares, (components @ components.T).astype(np.float64))) - 2 * fit
 
 
 def improved_components(components: FloatArray, squares: FloatArray, back: FloatArray, rule: Rule) -> FloatArray:
@@ -240,6 +237,7 @@ def run_pass(
         losses=np.zeros(len(candidates)),
         squares=[np.zeros((c.k, c.k)) for c in candidates],
         back=np.zeros((len(work.back_of), -(-problem.matrix.n_pixels // stride))),
+        stride=stride,
     )
     for part in problem.executor.map_blocks(work, _items(problem, candidates)):
         for candidate, own in zip(candidates, parts, strict=True):

@@ -75,7 +75,7 @@ class Losses:
         (n_factorizations,) float64
         """
         if seen is None:
-            everywhere = np.arange(patterns.shape[1])
+            everywhere = np.arange(patterns.shape[1], dtype=np.int32)
             return absolute_errors(patterns, weights, self.components, self.bounds, everywhere)
         total = self._from_seen(weights, seen)
         bright = self._bright(patterns, weights)
@@ -191,7 +191,7 @@ def absolute_errors(
     components : (K, n_pixels) float32
     bounds : (n_factorizations + 1,) int64
         Factorization i has the columns of ``weights`` from ``bounds[i]`` to ``bounds[i + 1]``.
-    pixels : (n,) int64
+    pixels : (n,) int32
 
     Returns
     -------

@@ -8,13 +8,13 @@ import numpy as np
 
 from unmix4d.execute import Executor
 from unmix4d.factorize.choice import choose_start, near_ties, reproducibility
-from unmix4d.factorize.coarse import Coarse
+from unmix4d.factorize.coarse import MOST_PROBES, Coarse
 from unmix4d.factorize.factored import Candidate, Fitter
+from unmix4d.factorize.sketch import MANY_PROBES
 from unmix4d.factorize.start import WARM, one_more, start_components
 from unmix4d.records import FactoredMatrix
 
 FALLBACK = "spa"
-MANY_PROBES, MANY_SQUARES = 32768, 8192
 LAST_STEPS = 3
 
 
@@ -96,7 +96,7 @@ def _stability(candidates: Sequence[Candidate]) -> float:
 
 def between(factored: FactoredMatrix, coarse: Coarse) -> FactoredMatrix | None:
     """Give what `finish` goes through: all pixels of grouped probes. None where probes are few."""
-    many = len(factored.scores) > (MANY_PROBES if factored.of is None else MANY_SQUARES)
+    many = len(factored.scores) > (MANY_PROBES if factored.of is None else MOST_PROBES)
     return coarse.with_all_pixels(factored) if many else None
 
 
