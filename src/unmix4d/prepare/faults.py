@@ -182,6 +182,9 @@ def find_saturated(pixels: Pixels, beam: Beam, bad: BoolArray) -> BoolArray:
 def find_shadow(mean: FloatArray) -> BoolArray:
     """Pixels behind a beam stop: a dark piece about the middle of a mean pattern that is bright around it.
 
+    Farther out, where all is dimmer, dark means darker than other pixels as far from the middle: the arm of a stop
+    ends at the detector's edge, and the dim rim there is no part of its shadow.
+
     Parameters
     ----------
     mean : (pixel_y, pixel_x) float
@@ -191,7 +194,7 @@ def find_shadow(mean: FloatArray) -> BoolArray:
     (pixel_y, pixel_x) bool
         Without any True unless it is sure.
     """
-    from scipy.ndimage import gaussian_filter, label  # noqa: PLC0415 - slow import
+    from scipy.ndimage import gaussian_filter, label, median  # noqa: PLC0415 - slow import
 
     none = np.zeros(mean.shape, dtype=bool)
     side = min(mean.shape)
@@ -204,7 +207,9 @@ def find_shadow(mean: FloatArray) -> BoolArray:
     bright = float(np.median(smooth[ring]))
     if bright <= 0 or smooth[inner].min() >= SHADOW_DEPTH * bright:
         return none
-    pieces, _ = label(smooth < SHADOW_EDGE * bright)
+    round_about = np.rint(far).astype(np.int64)
+    level = np.asarray(median(smooth, round_about, np.arange(round_about.max() + 1)))[round_about]
+    pieces, _ = label(smooth < SHADOW_EDGE * np.where(far > side / 4, np.minimum(level, bright), bright))
     deepest = np.unravel_index(int(np.where(inner, smooth, np.inf).argmin()), mean.shape)
     shadow = np.asarray(pieces == pieces[deepest])
     sound = SHADOW_LEAST <= shadow.sum() <= SHADOW_MOST * shadow.size and shadow[ring].mean() < SHADOW_MOST

@@ -9,6 +9,7 @@ import pytest
 from unmix4d.execute import Serial, Threads
 from unmix4d.prepare.chain import prepare
 from unmix4d.prepare.cleaning import Cleaning
+from unmix4d.prepare.faults import find_shadow
 from unmix4d.prepare.filters import Raw
 from unmix4d.read.phantom import PhantomSpec, make_phantom
 from unmix4d.records import Geometry, Scan
@@ -320,6 +321,19 @@ def test_the_shadow_of_a_beam_stop_is_left_out_and_no_spot_is_taken_for_the_beam
     assert "descan" not in found(ready)
     dark = ready.survey.vacuum | ready.survey.empty
     assert (dark == prepared(clean).survey.vacuum).mean() > 0.99
+
+
+@pytest.mark.parametrize("rim", [0.05, 0.3, 1.0])
+def test_an_arm_that_ends_at_a_dim_rim_is_a_shadow_and_the_rim_is_none(rim):
+    y, x = np.indices((48, 48))
+    far = np.hypot(y - 23.5, x - 23.5)
+    mean = 10 * np.where(far < 16, 1.0, rim)
+    assert not find_shadow(mean).any()
+    stop = (far <= 5) | ((np.abs(x - 23.5) < 2) & (y > 23))
+    mean[stop] = 0
+    shadow = find_shadow(mean)
+    assert shadow[far <= 3].all()
+    assert not shadow[~stop].any()
 
 
 # All of it --------------------------------------------------------------------------------------------------------
