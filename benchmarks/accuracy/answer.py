@@ -22,6 +22,8 @@ class Answer:
         Bragg counts.
     confidence : str
         "high", "medium", "low", or "" where a method has none.
+    faults : tuple of str
+        Names of the faults that were found in the scan.
     votes : mapping of str to int
         What single criteria would choose, by name.
     seconds : mapping of str to float
@@ -33,5 +35,6 @@ class Answer:
     patterns: Floats | None = None
     weights: Floats | None = None
     confidence: str = ""
+    faults: tuple[str, ...] = ()
     votes: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -26,6 +26,8 @@ class Cell:
         There are no two crystals to tell apart: any confident number above 1 is wrong.
     costly : bool
         Also the methods that take minutes run on it.
+    without : tuple of str
+        unmix4d runs on it with and without these cleaning steps, and no other method does; by their method's name.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Cell:
     spec: Spec
     negative: bool = False
     costly: bool = False
+    without: tuple[str, ...] = ()
 
 
 # Factor, then its cells, each with what it changes in the middle.

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from benchmarks.accuracy import methods
 from benchmarks.accuracy.cells import CELLS, QUICK, QUICK_SEEDS, REPORTING, TUNING
 from benchmarks.accuracy.crystals import library
+from benchmarks.accuracy.faults import FAULTS
 from benchmarks.accuracy.store import Job, jobs
 from benchmarks.accuracy.work import work
 
@@ -21,8 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"cells {', '.join(QUICK)}, {QUICK_SEEDS} seeds")
     parser.add_argument("--tuning", action="store_true", help="tuning seeds, which no table shows")
-    parser.add_argument("--cells", nargs="+", choices=list(CELLS), default=None, metavar="CELL")
-    parser.add_argument("--methods", nargs="+", choices=methods.NAMES, default=None, metavar="METHOD")
+    parser.add_argument("--cells", nargs="+", choices=[*CELLS, *FAULTS], default=None, metavar="CELL")
+    parser.add_argument(
+        "--methods", nargs="+", choices=[*methods.NAMES, *methods.WITHOUT], default=None, metavar="METHOD"
+    )
     parser.add_argument("--seeds", type=int, default=None, help="the first so many of the seeds")
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
     parser.add_argument("--minutes", type=float, default=None, help="begin no scan after this time")
@@ -47,8 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def chosen(options: argparse.Namespace) -> list[Job]:
     """Give the jobs that the options name."""
-    cells = options.cells or (QUICK if options.quick else list(CELLS))
-    names = options.methods or [name for name in methods.NAMES if not (options.quick and name in methods.COSTLY)]
+    cells = options.cells or (QUICK if options.quick else [*CELLS, *FAULTS])
+    every = [*methods.NAMES, *methods.WITHOUT]
+    names = options.methods or [name for name in every if not (options.quick and name in methods.COSTLY)]
     n_seeds = options.seeds or (QUICK_SEEDS if options.quick else None)
     return jobs(cells, (TUNING if options.tuning else REPORTING)[:n_seeds], names)
 

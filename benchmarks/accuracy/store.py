@@ -13,7 +13,8 @@ from typing import Any
 
 from benchmarks import scans
 from benchmarks.accuracy import methods
-from benchmarks.accuracy.cells import CELLS, split_of
+from benchmarks.accuracy.cells import split_of
+from benchmarks.accuracy.faults import cell_of
 
 HERE = Path(__file__).resolve().parent
 GENERATOR = ("spec", "crystals", "scene", "scattering", "detector", "scan")
@@ -31,7 +32,7 @@ class Job:
     @property
     def path(self) -> Path:
         """Where the result is kept."""
-        spec = CELLS[self.cell].spec
+        spec = cell_of(self.cell).spec
         decides = [repr(spec), generator_version(), method_version(self.method), scores_version()]
         digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:10]
         folder = scans.CACHE / "accuracy" / split_of(self.seed)
@@ -52,11 +53,12 @@ class Job:
         part.replace(self.path)
 
 
-def jobs(cells: Iterable[str], seeds: Sequence[int], names: Iterable[str] = methods.NAMES) -> list[Job]:
+def jobs(cells: Iterable[str], seeds: Sequence[int], names: Iterable[str]) -> list[Job]:
     """Give the jobs of some cells: all cells with the first seed, then with the second and so on.
 
     A method that is told the true number is left out where there are no two crystals; those that take minutes run
-    on the first seeds of some cells alone.
+    on the first seeds of some cells alone; unmix4d without a cleaning step on the cells of that fault alone, on
+    which no other method runs.
     """
     chosen, wanted = list(cells), list(names)
     return [
@@ -68,10 +70,13 @@ def jobs(cells: Iterable[str], seeds: Sequence[int], names: Iterable[str] = meth
     ]
 
 
-def _runs(cell: str, number: int, method: str) -> bool:
-    if method in methods.COSTLY and not (CELLS[cell].costly and number < COSTLY_SEEDS):
+def _runs(name: str, number: int, method: str) -> bool:
+    cell = cell_of(name)
+    if cell.without or method in methods.WITHOUT:
+        return method in cell.without or (bool(cell.without) and method == "ours")
+    if method in methods.COSTLY and not (cell.costly and number < COSTLY_SEEDS):
         return False
-    return not (CELLS[cell].negative and method in methods.TOLD)
+    return not (cell.negative and method in methods.TOLD)
 
 
 @cache

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.accuracy import methods
 from benchmarks.accuracy.cells import CELLS, REPORTING, Cell
+from benchmarks.accuracy.faults import FAULTS, cell_of
 from benchmarks.accuracy.store import jobs
 
 Result = dict[str, Any]
@@ -40,13 +41,43 @@ class One:
 
 @cache
 def everything() -> tuple[One, ...]:
-    """Give all results of reporting seeds that belong to the present code."""
+    """Give all results of reporting seeds that belong to the present code, but for scans with one fault."""
+    return _kept(CELLS, methods.NAMES)
+
+
+@cache
+def faulty() -> tuple[One, ...]:
+    """Give those of scans with one fault or none, with and without cleaning steps."""
+    return _kept(FAULTS, ("ours", *methods.WITHOUT))
+
+
+def _kept(cells: Iterable[str], names: Iterable[str]) -> tuple[One, ...]:
     found = []
-    for job in jobs(CELLS, REPORTING, methods.NAMES):
+    for job in jobs(cells, REPORTING, names):
         result = job.result()
         if result is not None:
-            found.append(One(cell=CELLS[job.cell], seed=job.seed, method=job.method, result=result))
+            found.append(One(cell=cell_of(job.cell), seed=job.seed, method=job.method, result=result))
     return tuple(found)
+
+
+def pairs(cell: str, method: str) -> list[tuple[One, One]]:
+    """Give what unmix4d and ``method`` find on each scan of a cell of one fault."""
+    both: dict[str, dict[int, One]] = {"ours": {}, method: {}}
+    for one in faulty():
+        if one.cell.name == cell and one.method in both:
+            both[one.method][one.seed] = one
+    return [(one, both[method][seed]) for seed, one in both["ours"].items() if seed in both[method]]
+
+
+def gains(found: Iterable[tuple[One, One]]) -> list[float]:
+    """Give the ARI with a cleaning step less that without it, scan by scan."""
+    both = [(one.score("ari"), other.score("ari")) for one, other in found]
+    return [ari - other for ari, other in both if ari is not None and other is not None]
+
+
+def worst_cost(found: Iterable[tuple[One, One]]) -> float | None:
+    """Give the most that a step costs on one scan, in ARI; 0 if it costs nothing on any."""
+    return max((max(0.0, -gain) for gain in gains(found)), default=None)
 
 
 def of(method: str, chosen: Callable[[Cell], bool] = lambda _: True) -> list[One]:

@@ -5,12 +5,14 @@ from dataclasses import asdict
 
 from benchmarks.accuracy import methods, scores, summary
 from benchmarks.accuracy.cells import CELLS, MIDDLE, Cell
+from benchmarks.accuracy.faults import FAULTS, NO_FAULT
 from benchmarks.accuracy.summary import One, crowded, dim, ordinary
 from benchmarks.pages import NOTHING, Check, fill, table
 from benchmarks.scans import ROOT
 
 PAGE = ROOT / "docs" / "accuracy.md"
 MAPPED = ("ours", "nmf", "nmf_background", "clustering", "oracle")
+FOUND = ("hot pixels", "dead pixels", "camera offset", "descan", "saturation", "beam stop", "vacuum")
 # Title, method, criterion of it, components that are taken to be no crystal.
 RULES: tuple[tuple[str, str, str | None, int], ...] = (
     ("unmix4d", "ours", None, 0),
@@ -50,14 +52,17 @@ def middle_table() -> str:
 
 def cell_table() -> str:
     """Say what each cell changes, and how many scans of it were run."""
-    middle = asdict(CELLS[MIDDLE].spec)
     rows = []
     for name, cell in CELLS.items():
-        spec = asdict(cell.spec)
-        changed = [f"`{key}` {_shown(value)}" for key, value in spec.items() if value != middle[key]]
         n = len(summary.of("ours", _only(cell)))
-        rows.append([cell.factor, name, ", ".join(changed) or "nothing", str(n)])
+        rows.append([cell.factor, name, _changes(cell, CELLS[MIDDLE]), str(n)])
     return table(("factor", "cell", "differs from the middle in", "scans run"), rows)
+
+
+def _changes(cell: Cell, other: Cell) -> str:
+    before = asdict(other.spec)
+    changed = [f"`{key}` {_shown(value)}" for key, value in asdict(cell.spec).items() if value != before[key]]
+    return ", ".join(changed) or "nothing"
 
 
 def _shown(value: object) -> str:
@@ -193,6 +198,52 @@ def _votes(vote: str, cell: Cell) -> str:
     return ", ".join(str(one.result["votes"][vote]) for one in summary.of("clustering", _only(cell))) or NOTHING
 
 
+def cleaning_table() -> str:
+    """Say what each cleaning step gains where its fault is the only one, and what it costs where there is none."""
+    rows = []
+    for name, cell in FAULTS.items():
+        if name != NO_FAULT:
+            (method,) = cell.without
+            present, absent = (summary.pairs(where, method) for where in (name, NO_FAULT))
+            cost = _number(summary.worst_cost(absent), 4)
+            step = cell.factor.replace("_", " ")
+            rows.append([step, name, *_with_without(present), *_with_without(absent), cost])
+    two = ("number right with, without", "ARI with, without", "gain: mean (least to most)")
+    head = (
+        "step",
+        "fault",
+        *two,
+        *(f"no fault: {title.replace(': ', ', ')}" for title in two),
+        "largest cost on one scan",
+    )
+    return table(head, rows)
+
+
+def _with_without(found: Sequence[tuple[One, One]]) -> list[str]:
+    """Numbers that are right, mean ARI, and what the step gains, of scans with and without it."""
+    if not found:
+        return [NOTHING] * 3
+    right = [sum(pair[i].error == 0 for pair in found) for i in (0, 1)]
+    means = [summary.mean(summary.scores([pair[i] for pair in found], "ari")) for i in (0, 1)]
+    gains = summary.gains(found)
+    middle, least, most = (f"{value:+.3f}" for value in (sum(gains) / len(gains), min(gains), max(gains)))
+    return [
+        f"{right[0]}, {right[1]} of {len(found)}",
+        ", ".join(map(_number, means)),
+        f"{middle} ({least} to {most})",
+    ]
+
+
+def found_table() -> str:
+    """Say which faults were found in scans with one fault or none."""
+    rows = []
+    for name, cell in FAULTS.items():
+        found = [one.result["faults"] for one in summary.faulty() if one.method == "ours" and one.cell.name == name]
+        counts = [str(sum(fault in faults for faults in found)) if found else NOTHING for fault in FOUND]
+        rows.append([name, _changes(cell, FAULTS[NO_FAULT]), *counts, str(len(found))])
+    return table(("scan", "differs from that without fault in", *FOUND, "scans"), rows)
+
+
 def cost_table() -> str:
     """Give the CPU seconds of each method, and how a whole run of ours compares with the sweep."""
     rows = []
@@ -231,6 +282,14 @@ def checks() -> list[Check]:
     ]
     found = [Check(name=name, value=value, limit=limit, at_least=True) for name, value, limit in named]
     found.insert(2, Check(name="mean error of the number, more than 12 crystals", value=many, limit=1.0))
+    costs = [summary.worst_cost(summary.pairs(NO_FAULT, method)) for method in FAULTS[NO_FAULT].without]
+    found.append(
+        Check(
+            name="cleaning steps: largest cost where the fault is absent, ARI",
+            value=max((cost for cost in costs if cost is not None), default=None),
+            limit=0.005,
+        )
+    )
     whole = summary.mean(_whole_over_sweep())
     return [*found, Check(name="whole run over the sweep alone, seconds", value=whole, limit=3.0)]
 
@@ -263,6 +322,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "number by cell": column_table,
     "ari by cell": ari_table,
     "minority by cell": minority_table,
+    "cleaning": cleaning_table,
+    "faults found": found_table,
     "cost": cost_table,
     "middle": middle_table,
     "cells": cell_table,

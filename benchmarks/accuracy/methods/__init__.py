@@ -7,11 +7,31 @@ and other packages, whose version counts.
 import importlib
 from types import ModuleType
 
+from benchmarks.accuracy.answer import Answer
+from benchmarks.accuracy.scan import SimulatedScan
+
 NAMES = ("ours", "oracle", "nmf", "clustering", "nmf_background", "nmfk", "paper_rule")
 TOLD = ("oracle", "nmf", "nmf_background")  # need a true number of two or more
 COSTLY = ("nmf_background", "nmfk", "paper_rule")  # run on some cells and seeds alone
+STEPS = ("hot_pixels", "offset", "descan", "saturation", "vacuum")  # switches of the cleaning
+EVERY = "all"
+
+
+def without(step: str) -> str:
+    """Name unmix4d with one cleaning step switched off, or with every step."""
+    return f"without_{step}"
+
+
+# Which switches are off; these run on scans with one fault and no other.
+WITHOUT = {without(step): (step,) for step in STEPS} | {without(EVERY): STEPS}
 
 
 def load(name: str) -> ModuleType:
     """Give the module of a method."""
-    return importlib.import_module(f"benchmarks.accuracy.methods.{name}")
+    return importlib.import_module(f"benchmarks.accuracy.methods.{'uncleaned' if name in WITHOUT else name}")
+
+
+def run(name: str, scan: SimulatedScan) -> Answer:
+    """Run a method on a scan."""
+    answer: Answer = load(name).run(scan, WITHOUT[name]) if name in WITHOUT else load(name).run(scan)
+    return answer

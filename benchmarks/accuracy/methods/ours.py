@@ -18,16 +18,16 @@ PARTS = ("read", "prepare", "factorize", "decide", "maps", "quality", "execute",
 WATCHED = (*PARTS, "api", "compiled", "config", "pipeline", "plan", "registry", "numpy", "scipy", "scikit-image")
 
 
-def run(scan: SimulatedScan) -> Answer:
-    """Write the scan to a file, open it and unmix it."""
+def run(scan: SimulatedScan, **options: object) -> Answer:
+    """Write the scan to a file, open it and unmix it; options as in `answer`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scan.npy"
         np.save(path, scan.patterns)
-        return answer(path)
+        return answer(path, **options)
 
 
 def answer(path: Path, **options: object) -> Answer:
-    """Unmix a file; options are settings of unmix4d by name, none of which the bench uses."""
+    """Unmix a file; options are settings of unmix4d by name."""
     begun = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Unmix4dWarning)
@@ -40,6 +40,7 @@ def answer(path: Path, **options: object) -> Answer:
         votes={} if knee is None else {"knee": knee},
         n_crystals=found.decision.n_crystals,
         confidence=found.decision.confidence,
+        faults=tuple(step.name for step in found.result.survey.cleaning if step.found),
         labels=found.clusters.labels,
         patterns=found.clusters.crystal_patterns.astype(np.float64),
         weights=found.clusters.crystal_weights.astype(np.float64),

@@ -95,6 +95,20 @@ def test_the_papers_fit_follows_what_has_few_components() -> None:
     assert_array_equal(np.unique(read), [0, 1])
 
 
+def test_the_paper_counts_the_last_nine_columns_from_one() -> None:
+    """Of 13 components, knee 9, columns 5 to 13 are judged; column 8 is unlike the others, which are alike."""
+    from benchmarks.accuracy.methods.paper_rule import LAST, MARGIN, _column
+
+    rng = np.random.default_rng(0)
+    images = np.tile(rng.integers(100, 255, (32, 32)).astype(float), (9 + MARGIN, 1, 1))
+    images += rng.integers(0, 3, images.shape)
+    images[7] = rng.integers(0, 255, (32, 32))
+    images[1] = 1.0
+    assert len(images) - LAST + 1 == 9 - MARGIN
+    assert [_column(images, metric) for metric in ("ssim", "gmsd", "mdsi")] == [8, 8, 8]
+    assert _column(images, "psnr") != 8
+
+
 def test_ours_goes_through_a_file(plain) -> None:
     from benchmarks.accuracy.methods import ours
 
@@ -104,3 +118,27 @@ def test_ours_goes_through_a_file(plain) -> None:
     assert len(answer.patterns) == len(answer.weights) == answer.n_crystals
     assert 0 < answer.seconds["factorize"] < answer.seconds["whole"]
     assert answer.votes["knee"] > 0
+
+
+def test_a_method_without_a_step_switches_off_that_step_alone(monkeypatch, plain) -> None:
+    from benchmarks.accuracy import methods
+    from benchmarks.accuracy.methods import ours
+
+    from unmix4d.config import Settings
+
+    monkeypatch.setattr(ours, "answer", lambda _path, **options: options)
+    assert methods.run("ours", plain) == {}
+    assert set(methods.STEPS) <= set(Settings.model_fields)
+    assert methods.run("without_offset", plain) == {"offset": "none"}
+    assert methods.run("without_all", plain) == dict.fromkeys(methods.STEPS, "none")
+
+
+def test_no_step_but_that_for_vacuum_acts_on_a_scan_without_fault(make, plain) -> None:
+    """So that with and without them the answer is the same, bit for bit."""
+    from benchmarks.accuracy import methods
+
+    scan = make(replace(plain.spec, beam="conserving"), 1)
+    answers = [methods.run(name, scan) for name in ("ours", "without_all", "without_vacuum")]
+    assert [answer.faults for answer in answers] == [("vacuum",), (), ()]
+    assert_array_equal(answers[1].labels, answers[2].labels)
+    assert_array_equal(answers[1].weights, answers[2].weights)

@@ -16,17 +16,17 @@ def apart(monkeypatch, tmp_path) -> None:
 
     monkeypatch.setattr(scans, "CACHE", tmp_path)
     summary.everything.cache_clear()
+    summary.faulty.cache_clear()
 
 
 def test_a_result_is_made_once_and_kept(monkeypatch, make, spec) -> None:
-    from benchmarks.accuracy import store, work
+    from benchmarks.accuracy import faults, store, work
     from benchmarks.accuracy.cells import CELLS, Cell
     from benchmarks.accuracy.run import missing_by_scan
 
     monkeypatch.setattr(work, "make_scan", make)
     cells = {**CELLS, "small": Cell(name="small", factor="test", spec=spec)}
-    monkeypatch.setattr(work, "CELLS", cells)
-    monkeypatch.setattr(store, "CELLS", cells)
+    monkeypatch.setattr(faults, "CELLS", cells)
     wanted = store.jobs(["small"], [3], ["oracle", "clustering"])
     assert missing_by_scan(wanted) == {("small", 3): ["oracle", "clustering"]}
     assert work.work("small", 3, ["oracle"]) == []
@@ -40,7 +40,7 @@ def test_a_result_is_made_once_and_kept(monkeypatch, make, spec) -> None:
 
 
 def test_a_method_that_fails_does_not_stop_the_others(monkeypatch, make, spec) -> None:
-    from benchmarks.accuracy import methods, store, work
+    from benchmarks.accuracy import faults, methods, store, work
     from benchmarks.accuracy.cells import Cell
 
     def broken(_scan):
@@ -48,8 +48,7 @@ def test_a_method_that_fails_does_not_stop_the_others(monkeypatch, make, spec) -
 
     monkeypatch.setattr(work, "make_scan", make)
     cells = {"small": Cell(name="small", factor="test", spec=spec)}
-    monkeypatch.setattr(work, "CELLS", cells)
-    monkeypatch.setattr(store, "CELLS", cells)
+    monkeypatch.setattr(faults, "CELLS", cells)
     monkeypatch.setattr(methods.load("clustering"), "run", broken)
     failed = work.work("small", 3, ["clustering", "oracle"])
     assert len(failed) == 1
@@ -73,15 +72,17 @@ def test_every_method_says_what_it_depends_on() -> None:
     from benchmarks.accuracy import methods
     from benchmarks.accuracy.store import method_version
 
+    assert {method_version(name) for name in methods.WITHOUT} == {method_version("uncleaned")}
     assert len({method_version(name) for name in methods.NAMES}) == len(methods.NAMES)
     assert set(methods.TOLD) | set(methods.COSTLY) <= set(methods.NAMES)
 
 
 def test_who_runs_where() -> None:
+    from benchmarks.accuracy import methods
     from benchmarks.accuracy.run import chosen, main  # noqa: F401 - main must exist for the command
     from benchmarks.accuracy.store import jobs
 
-    found = jobs(["middle", "film", "one-crystal"], range(100, 105))
+    found = jobs(["middle", "film", "one-crystal"], range(100, 105), [*methods.NAMES, *methods.WITHOUT])
     methods_of = {(job.cell, job.seed): set() for job in found}
     for job in found:
         methods_of[job.cell, job.seed].add(job.method)
@@ -92,12 +93,27 @@ def test_who_runs_where() -> None:
     assert [job.seed for job in found] == sorted(job.seed for job in found)
 
 
+def test_steps_are_switched_off_on_their_own_fault_and_on_no_fault() -> None:
+    from benchmarks.accuracy import methods
+    from benchmarks.accuracy.faults import EVERY_FAULT, FAULTS, NO_FAULT
+    from benchmarks.accuracy.store import jobs
+
+    runs = {name: set() for name in FAULTS}
+    for job in jobs(FAULTS, [100], [*methods.NAMES, *methods.WITHOUT]):
+        runs[job.cell].add(job.method)
+    assert runs.pop(NO_FAULT) == {"ours", *methods.WITHOUT}
+    assert runs.pop(EVERY_FAULT) == {"ours", "without_all"}
+    for name, found in runs.items():
+        assert found == {"ours", f"without_{FAULTS[name].factor}"}
+    assert {cell.factor for cell in FAULTS.values()} == {"", *methods.STEPS, "all"}
+
+
 def _one(cell: str, seed: int, method: str, **result):
-    from benchmarks.accuracy.cells import CELLS
+    from benchmarks.accuracy.faults import cell_of
     from benchmarks.accuracy.summary import One
 
     plain = {"confidence": "high", "votes": {}, "seconds": {"whole": 4.0, "factorize": 2.0}, "cpu": 3.0}
-    return One(cell=CELLS[cell], seed=seed, method=method, result=plain | result)
+    return One(cell=cell_of(cell), seed=seed, method=method, result=plain | result)
 
 
 @pytest.fixture
@@ -143,6 +159,46 @@ def test_promises_are_judged_by_the_results(results) -> None:
     assert values["matched cosine"] == pytest.approx(0.875)
     assert values["minority grains found"] is None
     assert values["whole run over the sweep alone, seconds"] == 2
+
+
+@pytest.fixture
+def faulty(monkeypatch):
+    from benchmarks.accuracy import summary
+
+    def ran(cell: str, seed: int, method: str, ari: float, *faults: str):
+        return _one(cell, seed, method, scores={"error": round(10 * ari - 9), "ari": ari}, faults=faults)
+
+    found = (
+        ran("no-fault", 100, "ours", 0.9),
+        ran("no-fault", 100, "without_descan", 0.9),
+        ran("no-fault", 101, "ours", 0.9),
+        ran("no-fault", 101, "without_descan", 0.904),
+        ran("no-fault", 101, "without_vacuum", 0.8),
+        ran("descan-strong", 100, "ours", 0.9, "descan", "vacuum"),
+        ran("descan-strong", 101, "ours", 0.8, "descan"),
+        ran("descan-strong", 100, "without_descan", 0.6),
+        ran("descan-strong", 101, "without_descan", 0.9),
+    )
+    monkeypatch.setattr(summary, "faulty", lambda: found)
+    return found
+
+
+def test_a_step_is_judged_by_scans_with_and_without_it(faulty, results) -> None:
+    from benchmarks.accuracy import summary, tables
+
+    assert results
+    found = summary.pairs("descan-strong", "without_descan")
+    assert found == [(faulty[5], faulty[7]), (faulty[6], faulty[8])]
+    assert summary.gains(found) == pytest.approx([0.3, -0.1])
+    assert summary.worst_cost(found) == pytest.approx(0.1)
+    assert summary.worst_cost(summary.pairs("no-fault", "without_vacuum")) == 0
+    assert summary.worst_cost([]) is None
+    values = {check.name: check.value for check in tables.checks()}
+    assert values["cleaning steps: largest cost where the fault is absent, ARI"] == pytest.approx(0.004)
+    row = next(line for line in tables.cleaning_table().splitlines() if "descan-strong" in line)
+    assert "| 1, 1 of 2 | 0.850, 0.750 | +0.100 (-0.100 to +0.300) |" in row
+    assert row.endswith("| 2, 2 of 2 | 0.900, 0.902 | -0.002 (-0.004 to +0.000) | 0.0040 |")
+    assert "| descan-strong | `descan` 3.0 | 0 | 0 | 0 | 2 | 0 | 0 | 1 | 2 |" in tables.found_table()
 
 
 def test_every_table_is_made_and_has_its_place(results) -> None:

@@ -126,8 +126,10 @@ def test_angles_between_crystals_know_symmetry_and_friedel() -> None:
 
 def test_cells_are_apart_from_one_another_and_seeds_too() -> None:
     from benchmarks.accuracy.cells import CELLS, QUICK, REPORTING, TUNING, split_of
+    from benchmarks.accuracy.faults import FAULTS
 
-    specs = [cell.spec for cell in CELLS.values()]
+    assert not set(CELLS) & set(FAULTS)
+    specs = [cell.spec for cell in (*CELLS.values(), *FAULTS.values())]
     assert len(set(map(repr, specs))) == len(specs)
     assert set(QUICK) <= set(CELLS)
     assert not set(TUNING) & set(REPORTING)
@@ -137,3 +139,20 @@ def test_cells_are_apart_from_one_another_and_seeds_too() -> None:
     assert {name for name, cell in CELLS.items() if cell.spec.n_crystals < 2} == {
         name for name, cell in CELLS.items() if cell.negative
     }
+
+
+def test_a_scan_without_fault_has_none_and_each_other_only_its_own(make, spec) -> None:
+    from benchmarks.accuracy.faults import FAULTS, NO_FAULT
+
+    def small(name: str):
+        of = FAULTS[name].spec
+        kept = ("beam", "camera", "descan", "jitter", "n_hot", "n_dead", "vacuum", "film")
+        return make(replace(spec, **{key: getattr(of, key) for key in kept}), 1)
+
+    plain = small(NO_FAULT)
+    assert not plain.truth.faults.shifts.any()
+    assert not len(plain.truth.faults.hot)
+    assert (plain.truth.labels >= 0).mean() > 0.99
+    assert_array_equal(small("beam-full").truth.labels, plain.truth.labels)
+    assert (small("vacuum-30").truth.labels < 0).mean() == pytest.approx(0.3, abs=0.05)
+    assert np.abs(small("descan-strong").truth.faults.shifts).max() == pytest.approx(3, rel=1e-5)
