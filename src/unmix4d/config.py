@@ -176,7 +176,7 @@ class Settings(BaseModel):
     )
     solver: str = _factorising(
         "hals",
-        "Solver of the factorisation: hals, multiplicative, or one that another package adds.",
+        "Solver of the factorisation: hals, multiplicative, mu-kl, or one that another package adds.",
         form="NAME",
         expects="the name of a solver",
     )
@@ -199,6 +199,12 @@ class Settings(BaseModel):
         1e-4, "Relative change of the loss at which the solver stops.", form="X", expects=_ABOVE_0
     )
 
+    mode: Literal["sound", "paper"] = _deciding(
+        "sound",
+        "The answer alone, or beside it that of the paper's procedure, step by step; this holds all in memory.",
+        form="sound|paper",
+        expects="sound or paper",
+    )
     k: Literal["auto"] | PositiveInt = _deciding(
         "auto",
         "Number of components; auto lets the sweep decide.",
@@ -214,7 +220,7 @@ class Settings(BaseModel):
     )
     background: Literal["auto", "none"] | NonNegativeInt = _deciding(
         "auto",
-        "Which component is background: found, none, or the one with this index.",
+        "Which component is background: found, none, or the one with this index; with --mode paper in its model.",
         form="auto|none|INDEX",
         expects="auto, none or the index of a component (0, 1, ...)",
     )

@@ -39,6 +39,7 @@ from unmix4d.records import (
     Decision,
     FactoredMatrix,
     Factorization,
+    PaperAnswer,
     PatternMatrix,
     RunRecord,
     RunResult,
@@ -157,6 +158,10 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
         with watch.stage("compare"):
             counted = watch.counting("compare", pool, matrix.n_blocks)
             comparison = _compare(prepared, matrix, fit, clusters, settings=settings, pool=counted)
+    paper = None
+    if settings.mode == "paper":
+        with watch.stage("paper"):
+            paper = _paper(prepared, clusters, sweep, settings=settings, plan=plan, watch=watch, keeper=keeper)
     return RunResult(
         record=_record(scan, settings, watch, started),
         geometry=matrix.geometry,
@@ -169,6 +174,7 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
         clusters=clusters,
         overlap=overlap,
         comparison=comparison,
+        paper=paper,
     )
 
 
@@ -282,16 +288,19 @@ def _solver(settings: Settings, pool: Executor, watch: _Watch, if_known: Mapping
 
 
 def _decide(sweep: Sweep, settings: Settings, survey: Survey, pool: Executor) -> tuple[Sweep, Decision]:
+    named = settings.background
+    # An index counts the components of one model: with the paper's beside ours, it is one of the paper's.
+    background = "auto" if settings.mode == "paper" and isinstance(named, int) else named
     sweep, decision = decide(
         sweep,
         k=None if settings.k == "auto" else settings.k,
         beam=survey.beam,
-        background=settings.background,
+        background=background,
         executor=pool,
     )
-    if isinstance(settings.background, int) and settings.background >= decision.k:
+    if isinstance(background, int) and background >= decision.k:
         raise UsageError(
-            f"--background {settings.background} is not a component; k = {decision.k} has 0 to {decision.k - 1}"
+            f"--background {background} is not a component; k = {decision.k} has 0 to {decision.k - 1}"
         )
     return sweep, decision
 
@@ -330,6 +339,38 @@ def _compare(
         compared_to="raw" if to_raw else settings.filter,
         executor=pool,
     )
+
+
+def _paper(
+    prepared: Prepared,
+    clusters: ClusterMap,
+    sweep: Sweep,
+    *,
+    settings: Settings,
+    plan: Plan,
+    watch: _Watch,
+    keeper: Keeper,
+) -> PaperAnswer:
+    """Follow the paper's procedure too, on the same probes and after the same filter."""
+    from unmix4d.paper import count as counting  # noqa: PLC0415 - only when it is asked for
+    from unmix4d.paper import procedure  # noqa: PLC0415
+
+    other = "mean" if settings.filter == "raw" else "raw"
+    answer = procedure.follow(
+        prepared,
+        filters=(registry.load("filters", settings.filter)(), registry.load("filters", other)()),
+        choices=procedure.Choices(
+            ks=[k for k in counting.KS if settings.k_min <= k <= settings.k_max] or [settings.k_max],
+            k=None if settings.k == "auto" else settings.k,
+            background=settings.background,
+            seed=settings.seed,
+        ),
+        ours=procedure.Ours(clusters=clusters, fits=sweep.fits),
+        work=procedure.Work(executor=executor(plan.n_threads), keeper=keeper, progress=watch.inside("paper")),
+    )
+    if answer.knee is None:
+        watch.warn(f"the losses of the paper's sweep have no knee; its first k, {answer.knee_used}, stands for it")
+    return answer
 
 
 def versions() -> dict[str, str]:

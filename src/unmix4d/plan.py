@@ -29,6 +29,12 @@ RANK, EXTRA_RANK, OVERSAMPLING, LANES = 48, 24, 16, 32
 MANY_PROBES, SQUARE = 32768, 4
 PASSES = 4
 KEPT_K = 9
+DENSE_SOLVER = "mu-kl"
+
+PAPER_SIDE, PAPER_K, PAPER_ROWS = 128, 24, 64
+PAPER_PIECE = 2**24
+PAPER_SWEEP_STEPS, PAPER_MODEL_STEPS, PAPER_MODEL_K = 130, 1500, 10
+"""Of the paper's procedure: usual iterations of its sweep, most of its two models, and about how large they are."""
 
 SAMPLED_SECONDS = 0.2
 WRITE_SECONDS = 8.0
@@ -56,6 +62,8 @@ class Plan:
         One block of patterns as stored, bytes.
     n_blocks : int
     n_threads : int
+    dense : int
+        What is held because all patterns must be in memory, bytes; part of ``needed``. 0 for most runs.
     cached : bool
         Whether the patterns would fit into the cache.
     passes : int
@@ -72,6 +80,7 @@ class Plan:
     n_blocks: int
     n_threads: int
     cached: bool
+    dense: int = 0
     passes: int = PASSES
     seconds: float | None = None
 
@@ -101,6 +110,20 @@ class _Sizes:
         every_k = self.n_components * FLOAT * (2 * sides + 2 * self.n_pixels) + self.across
         kept = self.n_kept * FLOAT * 2 * sides
         return low_rank + max(every_k, kept + self.n_components * FLOAT * sides)
+
+    @property
+    def in_sweep(self) -> int:
+        """Pixels of the images that the paper's sweep works on."""
+        return min(self.n_pixels, PAPER_SIDE**2)
+
+    def paper(self, threads: int) -> int:
+        """Bytes of the paper's procedure: all patterns 8-bit in two sizes, and factors of one k a thread."""
+        sides, small = self.n_probes + self.n_pixels, self.n_probes + self.in_sweep
+        images = self.n_probes * (self.n_pixels + (self.in_sweep if self.in_sweep < self.n_pixels else 0))
+        one_k = FLOAT * (2 * PAPER_ROWS * self.in_sweep + 2 * PAPER_K * small) + 2 * 8 * PAPER_K * self.in_sweep
+        piece = max(PAPER_PIECE, PAPER_ROWS * self.n_pixels * FLOAT) + 8 * PAPER_K * self.n_pixels
+        model = PAPER_K * sides * (4 * FLOAT + 3 * 8)
+        return images + max(threads * one_k, model + (threads + 1) * piece)
 
     @property
     def across(self) -> int:
@@ -143,7 +166,14 @@ def make_plan(scan: Scan, settings: Settings, *, timed: bool = False) -> Plan:
     threads = settings.threads or available_threads()
     budget = settings.memory or int(SHARE_OF_FREE * free_memory())
     sizes = _sizes(scan, settings)
-    held = BASE_BYTES + sizes.factors + sizes.sample
+    dense = _dense(sizes, settings, threads)
+    if BASE_BYTES + dense > budget:
+        least = -(-(BASE_BYTES + dense) // 2**20)
+        raise ResourceError(
+            f"{_why_dense(settings)} holds all patterns in memory: this run needs at least {least} MiB "
+            f"and may use {budget / 2**20:.0f} MiB; raise --memory, or reduce the data with --bin or --crop"
+        )
+    held = BASE_BYTES + sizes.factors + sizes.sample + dense
     smallest = held + (threads + 1) * sizes.worker(max(SMALLEST_BLOCK, sizes.stored_pattern))
     if smallest > budget:
         raise ResourceError(
@@ -163,7 +193,8 @@ def make_plan(scan: Scan, settings: Settings, *, timed: bool = False) -> Plan:
         n_blocks=-(-sizes.n_probes * sizes.stored_pattern // block),
         n_threads=threads,
         cached=matrix <= cache,
-        seconds=_seconds(scan, sizes, threads) if timed else None,
+        dense=dense,
+        seconds=_seconds(scan, sizes, threads, paper=settings.mode == "paper") if timed else None,
     )
 
 
@@ -184,6 +215,17 @@ def _sizes(scan: Scan, settings: Settings) -> _Sizes:
     )
 
 
+def _dense(sizes: _Sizes, settings: Settings, threads: int) -> int:
+    """Bytes that are held because a part of the run needs all patterns in memory."""
+    paper = sizes.paper(threads) if settings.mode == "paper" else 0
+    solver = sizes.n_probes * sizes.n_pixels * sizes.item if settings.solver == DENSE_SOLVER else 0
+    return paper + solver
+
+
+def _why_dense(settings: Settings) -> str:
+    return "--mode paper" if settings.mode == "paper" else f"--solver {settings.solver}"
+
+
 def _largest_block(sizes: _Sizes, threads: int, room: int) -> int:
     """Give a block of the usual size, at least some hundred patterns, if there is room for it; else a smaller one.
 
@@ -195,7 +237,7 @@ def _largest_block(sizes: _Sizes, threads: int, room: int) -> int:
     return max(block, SMALLEST_BLOCK, sizes.stored_pattern)
 
 
-def _seconds(scan: Scan, sizes: _Sizes, threads: int) -> float:
+def _seconds(scan: Scan, sizes: _Sizes, threads: int, *, paper: bool) -> float:
     """Estimate the time of a run from how fast a sample of the scan is read and a product is taken here."""
     read = _reading_rate(scan)
     rate = _product_rate()
@@ -209,7 +251,19 @@ def _seconds(scan: Scan, sizes: _Sizes, threads: int) -> float:
     fits = per_step * (
         sizes.n_starts * STARTS_STEPS * small + FINISH_STEPS * (sizes.n_probes / squares + sizes.n_pixels)
     )
-    return PASSES * stored / read / threads + (streaming + fits) / threads + WRITE_SECONDS
+    more = _paper_seconds(sizes, rate) if paper else 0.0
+    return PASSES * stored / read / threads + (streaming + fits + more) / threads + WRITE_SECONDS
+
+
+def _paper_seconds(sizes: _Sizes, rate: float) -> float:
+    """Estimate the time of the paper's procedure on one core."""
+    all_k, n_k = sum(range(3, 21)), 18
+    per_value = SLOWER_THAN_PRODUCTS * 8 * all_k / rate + n_k * SECONDS_PER_VALUE
+    sweep = PAPER_SWEEP_STEPS * sizes.n_probes * sizes.in_sweep * per_value
+    models = (
+        2 * PAPER_MODEL_STEPS * sizes.n_probes * sizes.n_pixels * 4 * PAPER_MODEL_K / rate * SLOWER_THAN_PRODUCTS
+    )
+    return sweep + models
 
 
 def _reading_rate(scan: Scan) -> float:

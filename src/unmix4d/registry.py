@@ -118,6 +118,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "solvers": {
             "hals": "unmix4d.factorize.alternate:Hals",
             "multiplicative": "unmix4d.factorize.alternate:Multiplicative",
+            "mu-kl": "unmix4d.factorize.kullback:MuKl",
         },
         "criteria": {
             "loss": "unmix4d.decide.criteria:Loss",

@@ -14,7 +14,7 @@ Progress = Callable[[str, float, float], None]
 
 REPORT = "report.html"
 MIB, GIB = 2**20, 2**30
-BYTES = {"budget", "needed", "cache", "matrix", "block"}
+BYTES = {"budget", "needed", "cache", "matrix", "block", "dense"}
 """Names in a plan that are numbers of bytes."""
 
 

@@ -23,15 +23,18 @@ from unmix4d.records.base import (
 )
 from unmix4d.records.factors import FactoredMatrix, Factorization, Sweep
 from unmix4d.records.measured import Beam, CleaningStep, Geometry, PatternMatrix, Scan, Survey
+from unmix4d.records.paper import Agreement, Change, PaperAnswer, PaperMap, PaperScores
 from unmix4d.records.runs import RunRecord, RunResult, StageCost
 
 __all__ = [
     "NO_CRYSTAL",
     "OVERLAP_THRESHOLDS",
+    "Agreement",
     "AnyArray",
     "Beam",
     "Better",
     "BoolArray",
+    "Change",
     "CleaningStep",
     "ClusterComparison",
     "ClusterMap",
@@ -46,6 +49,9 @@ __all__ = [
     "IntArray",
     "OverlapMap",
     "PairwiseScores",
+    "PaperAnswer",
+    "PaperMap",
+    "PaperScores",
     "PatternArray",
     "PatternMatrix",
     "Role",

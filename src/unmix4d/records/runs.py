@@ -8,6 +8,7 @@ from unmix4d.records.answers import ClusterComparison, ClusterMap, Decision, Ove
 from unmix4d.records.base import BoolArray
 from unmix4d.records.factors import Factorization
 from unmix4d.records.measured import Geometry, Survey
+from unmix4d.records.paper import PaperAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,7 +36,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RunResult:
-    """The whole answer of one run: one of each."""
+    """The whole answer of one run: one of each, and what the paper's procedure finds if it was asked for."""
 
     record: RunRecord
     geometry: Geometry
@@ -48,6 +49,7 @@ class RunResult:
     clusters: ClusterMap
     overlap: OverlapMap
     comparison: ClusterComparison
+    paper: PaperAnswer | None = None
 
     @property
     def factorization(self) -> Factorization:

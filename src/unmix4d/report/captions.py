@@ -74,6 +74,41 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
             "measured). The reconstruction holds the cluster's own crystal alone: what else scatters at its probes "
             "is missing.",
         ),
+        "paper_beside": Caption(
+            "Label map of the paper's procedure, our cluster map, and the probes whose labels do not match.",
+            "The paper's procedure in its colours, background black; our answer; and, in red, the probes whose "
+            "labels do not match.",
+        ),
+        "paper_loss": Caption(
+            "Curve of the loss of the paper's sweep over the number of components, with knee and range.",
+            "Fig. 3 of the paper, losses: one fit from a random start for each k. Its ups and downs are those of "
+            "the starts.",
+        ),
+        "paper_matrices": Caption(
+            "Matrices of SSIM, GMSD, MDSI and PSNR between the last nine components, their column means, and what "
+            "other orders of the components would report.",
+            "Fig. 3, matrices: each metric between the last nine components of one model. The number of the framed "
+            "column, with the smallest mean SSIM or the largest of the others, is reported as k. Bars: what the "
+            "same rule reports if the same components come in other orders, drawn at random. Colours end at the "
+            "extremes off the diagonal.",
+        ),
+        "paper_clusters": Caption(
+            "Label map of the paper's procedure with {paper_k} components in its own colours.",
+            "Fig. 2 and 4, label maps: the strongest component at every probe, weights as the fit left them.",
+        ),
+        "paper_patterns": Caption(
+            "Measured mean and component of each of the {paper_k} clusters, with metrics.",
+            "Fig. 4, patterns: measured mean of each cluster beside its component where it weighs most, both as "
+            "8-bit images, and the metrics between them.",
+        ),
+        "paper_overlap": Caption(
+            "Overlap map of the paper's procedure in five colours on white.",
+            "Fig. 5, overlap: where the second weight comes near the first.",
+        ),
+        "paper_weights": Caption(
+            "Weight maps of all {paper_k} components of the paper's procedure on one scale.",
+            "Fig. 5, weight maps: all components, scaled to 0 to 1 together.",
+        ),
         "survey": Caption(
             "Maps of the total counts and of the counts outside the direct beam, and the mean pattern.",
             "Virtual images and the mean pattern, before any filter.",

@@ -15,6 +15,15 @@ from unmix4d.report.map_figures import (
     survey_figure,
     weights_figure,
 )
+from unmix4d.report.paper_figures import (
+    paper_beside_figure,
+    paper_clusters_figure,
+    paper_loss_figure,
+    paper_matrices_figure,
+    paper_overlap_figure,
+    paper_patterns_figure,
+    paper_weights_figure,
+)
 from unmix4d.report.pattern_figures import comparison_figure, components_figure, crystals_figure, summary_figure
 
 FIGURES: Mapping[str, Callable[[RunResult], Figure]] = MappingProxyType(
@@ -34,3 +43,21 @@ FIGURES: Mapping[str, Callable[[RunResult], Figure]] = MappingProxyType(
         "survey": survey_figure,
     }
 )
+
+PAPER_FIGURES: Mapping[str, Callable[[RunResult], Figure]] = MappingProxyType(
+    {
+        "paper_beside": paper_beside_figure,
+        "paper_loss": paper_loss_figure,
+        "paper_matrices": paper_matrices_figure,
+        "paper_clusters": paper_clusters_figure,
+        "paper_patterns": paper_patterns_figure,
+        "paper_overlap": paper_overlap_figure,
+        "paper_weights": paper_weights_figure,
+    }
+)
+"""Those of a run with ``--mode paper`` besides."""
+
+
+def figures_of(result: RunResult) -> Mapping[str, Callable[[RunResult], Figure]]:
+    """Give the figures that a run has."""
+    return FIGURES if result.paper is None else {**FIGURES, **PAPER_FIGURES}

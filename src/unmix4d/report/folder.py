@@ -69,11 +69,11 @@ def write_figures(result: RunResult, folder: Path) -> None:
     ResourceError
         If they cannot be written.
     """
-    from unmix4d.report.figures import FIGURES  # noqa: PLC0415 - loads the drawing libraries
+    from unmix4d.report.figures import figures_of  # noqa: PLC0415 - loads the drawing libraries
 
     try:
         folder.mkdir(exist_ok=True)
-        for name, draw in FIGURES.items():
+        for name, draw in figures_of(result).items():
             figure = draw(result)
             figure.savefig(folder / f"{name}.png", dpi=PNG_DPI)
             figure.savefig(folder / f"{name}.svg")

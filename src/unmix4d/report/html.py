@@ -11,9 +11,9 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from unmix4d.records import RunResult
-from unmix4d.report import sections
+from unmix4d.report import paper_sections, sections
 from unmix4d.report.captions import CAPTIONS
-from unmix4d.report.figures import FIGURES
+from unmix4d.report.figures import FIGURES, PAPER_FIGURES
 from unmix4d.report.files import written_whole
 
 TEMPLATE = "report.html.j2"
@@ -30,6 +30,9 @@ CONTENTS = {
     "survey": "What was measured",
     "provenance": "Settings and provenance",
 }
+
+PAPER = {"paper": "The paper's procedure"}
+BEFORE_PAPER = "comparison"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +81,28 @@ def render_report(result: RunResult) -> str:
     template = environment.from_string(files("unmix4d.report").joinpath(TEMPLATE).read_text(encoding="utf-8"))
     return template.render(
         result=result,
-        contents=CONTENTS,
+        contents=_contents(result),
         sections=sections,
+        paper=paper_sections,
         picture=partial(_picture, result),
         confidence=sections.CONFIDENCE[result.decision.confidence],
     )
 
 
+def _contents(result: RunResult) -> dict[str, str]:
+    """Give the sections that a run's report has."""
+    if result.paper is None:
+        return CONTENTS
+    names = list(CONTENTS)
+    place = names.index(BEFORE_PAPER) + 1
+    return {name: {**CONTENTS, **PAPER}[name] for name in (*names[:place], *PAPER, *names[place:])}
+
+
 def _picture(result: RunResult, name: str) -> Picture:
-    figure = FIGURES[name](result)
+    figure = (FIGURES.get(name) or PAPER_FIGURES[name])(result)
     known = {"n": result.clusters.n_crystals, "k": result.decision.k}
+    if result.paper is not None:
+        known["paper_k"] = result.paper.k
     width, height = figure.get_size_inches()
     return Picture(
         uri=_data_uri(figure),

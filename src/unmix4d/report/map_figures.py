@@ -70,13 +70,13 @@ def clusters_figure(result: RunResult) -> Figure:
     counts = clusters.counts
     n_none = int((clusters.labels < 0).sum())
     lines = [
-        (crystal_color(i), f"crystal {i}", f"{counts[i]:,}", _percent(counts[i], clusters.labels.size))
+        (crystal_color(i), f"crystal {i}", f"{counts[i]:,}", percent(counts[i], clusters.labels.size))
         for i in range(clusters.n_crystals)
     ]
     if n_none:
-        lines.append((NO_LABEL, "no crystal", f"{n_none:,}", _percent(n_none, clusters.labels.size)))
-    sheet = _map_with_legend(
-        result, label_colors(clusters.labels), lines, titles=("", "probes", "area"), note=_step_note(result)
+        lines.append((NO_LABEL, "no crystal", f"{n_none:,}", percent(n_none, clusters.labels.size)))
+    sheet = map_with_legend(
+        result, label_colors(clusters.labels), lines, titles=("", "probes", "area"), note=step_note(result)
     )
     return sheet.figure
 
@@ -100,10 +100,10 @@ def _overlap_figure(result: RunResult, palette: Sequence[str]) -> Figure:
     for level, (threshold, color) in enumerate(zip(overlap.thresholds, colors, strict=True), start=1):
         image[overlap.level == level] = rgb(color)
         n_reached = int((overlap.level >= level).sum())
-        lines.insert(0, (color, f"≥ {threshold:.2f}", f"{n_reached:,}", _percent(n_reached, n_assessed)))
+        lines.insert(0, (color, f"≥ {threshold:.2f}", f"{n_reached:,}", percent(n_reached, n_assessed)))
     lines.append(("#7f7f7f", f"below {overlap.thresholds[0]:.2f}", f"{int((overlap.level == 0).sum()):,}", ""))
     lines.append((NO_LABEL, "not assessed", f"{int((overlap.level < 0).sum()):,}", ""))
-    return _map_with_legend(result, image, lines, titles=("ratio", "probes", "area"), note=OVERLAP_NOTE).figure
+    return map_with_legend(result, image, lines, titles=("ratio", "probes", "area"), note=OVERLAP_NOTE).figure
 
 
 def ratio_figure(result: RunResult) -> Figure:
@@ -212,7 +212,7 @@ def _mean_pattern(sheet: Sheet, result: RunResult, *, corner: Corner, size: Size
     sheet.text(left, below, "\n".join(words), fontsize=SMALL_FONT, color=FAINT_INK, linespacing=1.3)
 
 
-def _map_with_legend(
+def map_with_legend(
     result: RunResult, image: FloatArray, lines: Sequence[Line], *, titles: Line, note: str
 ) -> Sheet:
     """Draw a map with a table (colour, words, number, share) to the right of it, or below where it is wide."""
@@ -241,11 +241,13 @@ def _map_with_legend(
     return sheet
 
 
-def _percent(part: int, whole: int) -> str:
+def percent(part: int, whole: int) -> str:
+    """Write a share in percent; a dash for a share of nothing."""
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
-def _step_note(result: RunResult) -> str:
+def step_note(result: RunResult) -> str:
+    """Say how large the scan is."""
     y, x = result.geometry.scan_shape
     step = result.geometry.scan_step_nm
     told = "scan step unknown" if step is None else f"scan step {step:g} nm"

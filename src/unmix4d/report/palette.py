@@ -21,12 +21,30 @@ OVERLAP_COLORS = ("#d62728", "#ff7f0e", "#ffd92f", "#2ca02c", "#1f77b4")
 OVERLAP_COLORS_SAFE = ("#fde725", "#5ec962", "#21918c", "#3b528b", "#440154")
 """The same in steps of one sequential scale, darker for more, which every kind of colour vision tells apart."""
 
+PAPER_BACKGROUND = "#000000"
+PAPER_COLORS = (
+    *("#33cccc", "#ff0000", "#99cc00", "#ff9900", "#ff6600", "#666699", "#ff6699", "#800080"),
+    *("#808000", "#326699", "#0000ff", "#008080", "#00ff7f", "#800000", "#ffcc99", "#4b0082"),
+)
+"""Of the clusters in the paper's figures, in order; the background is black and takes none of them."""
+
+PAPER_OVERLAP_COLORS = ("#ff0000", "#ffa500", "#ffef00", "#99cc00", "#0000ff")
+"""Of 75, 80, 85, 90 and 95 % in the paper's overlap map."""
+
 DARK, LIGHT = "#000000", "#ffffff"
 
 
 def crystal_color(crystal: int) -> str:
     """Give the colour of a crystal as "#rrggbb"; the list starts again after its last colour."""
     return NO_LABEL if crystal < 0 else CRYSTAL_COLORS[crystal % len(CRYSTAL_COLORS)]
+
+
+def paper_color(component: int, background: int) -> str:
+    """Give the colour of a component in the paper's maps; the list starts again after its last colour."""
+    if component == background:
+        return PAPER_BACKGROUND
+    place = component - (0 <= background < component)
+    return PAPER_COLORS[place % len(PAPER_COLORS)]
 
 
 def level_colors(n_levels: int, colors: Sequence[str] = OVERLAP_COLORS) -> tuple[str, ...]:

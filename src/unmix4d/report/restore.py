@@ -23,6 +23,7 @@ from unmix4d.records import (
     StageCost,
     Survey,
 )
+from unmix4d.report.paper_store import restore_paper
 
 if TYPE_CHECKING:
     import h5py
@@ -53,6 +54,7 @@ def restore(file: "h5py.File") -> RunResult:
         ),
         overlap=_overlap(file["overlap"]),
         comparison=_comparison(file["comparison"]),
+        paper=restore_paper(file["paper"]) if "paper" in file else None,
     )
 
 

@@ -173,7 +173,7 @@ def comparison_shown(result: RunResult) -> Shown:
         (
             _crystal(crystal),
             *_cells((count,)),
-            *(_metric(name, source[name][crystal]) for name in names for source in sources if name in source),
+            *(metric_cell(name, source[name][crystal]) for name in names for source in sources if name in source),
         )
         for crystal, count in enumerate(comparison.counts.tolist())
     ]
@@ -256,8 +256,9 @@ def _titled(metric: str) -> str:
     return f"{metric.upper()}{unit}{arrow}"
 
 
-def _metric(name: str, value: float) -> Cell:
-    return Cell(f"{value:.1f}" if name == "psnr" else f"{value:.3f}") if np.isfinite(value) else _cell(value)
+def metric_cell(name: str, value: float) -> Cell:
+    """Write a metric with the digits that mean something."""
+    return Cell(f"{value:.1f}" if name == "psnr" else f"{value:.3f}") if np.isfinite(value) else number_cell(value)
 
 
 def _crystal(crystal: int) -> Cell:
@@ -265,10 +266,10 @@ def _crystal(crystal: int) -> Cell:
 
 
 def _cells(values: Iterable[Any]) -> tuple[Cell, ...]:
-    return tuple(map(_cell, values))
+    return tuple(map(number_cell, values))
 
 
-def _cell(value: Any) -> Cell:  # noqa: ANN401 - numbers, words, or None
+def number_cell(value: Any) -> Cell:  # noqa: ANN401 - numbers, words, or None
     """Write a number with four significant digits, whole numbers in full; a dash for none."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return Cell(NOTHING)

@@ -20,6 +20,7 @@ from unmix4d.records import (
     Survey,
 )
 from unmix4d.report.files import written_whole
+from unmix4d.report.paper_store import save_paper
 from unmix4d.report.restore import restore
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def save_result(result: RunResult, path: Path, *, keep: Keep = "range") -> None:
         _save_geometry(file, result)
         _save_survey(file, result.survey)
         _save_comparison(file, result.comparison)
+        if result.paper is not None:
+            save_paper(file.create_group("paper"), result.paper)
         file["provenance"] = json.dumps(provenance(result.record))
         file.flush()
         image = file.id.get_file_image()
