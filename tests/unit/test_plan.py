@@ -76,3 +76,32 @@ def test_the_time_is_estimated_from_this_machine_and_grows_with_the_scan():
 def test_what_the_machine_offers_is_positive():
     assert available_threads() >= 1
     assert free_memory() > 2**20
+
+
+def test_the_papers_procedure_counts_all_patterns_and_says_so():
+    scan = scan_of((100, 100), (256, 256))
+    sound = make_plan(scan, Settings(memory=8 * GIB, threads=2))
+    paper = make_plan(scan, Settings(memory=8 * GIB, threads=2, mode="paper"))
+    assert sound.dense == 0
+    assert paper.dense > 100 * 100 * (256**2 + 128**2)  # 8-bit images of both sizes
+    assert paper.needed == pytest.approx(sound.needed + paper.dense, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"), [({"mode": "paper"}, "--mode paper"), ({"solver": "mu-kl"}, "--solver mu-kl")]
+)
+def test_what_holds_all_patterns_is_refused_with_the_number_where_they_do_not_fit(options, why):
+    scan = scan_of((512, 512), (256, 256))
+    with pytest.raises(ResourceError, match=f"{why} holds all patterns in memory.* --bin or --crop") as refusal:
+        make_plan(scan, Settings(memory=4 * GIB, **options))
+    assert refusal.value.exit_code == 4
+    needed = int(re.search(r"at least (\d+) MiB", str(refusal.value)).group(1))
+    assert needed * 2**20 > 512 * 512 * 256 * 256
+    make_plan(scan, Settings(memory=4 * GIB, crop=(0, 100, 0, 100), bin=2, **options))
+
+
+def test_the_estimate_of_time_includes_the_papers_procedure():
+    patterns = np.zeros((20, 20, 64, 64), dtype=np.uint8)
+    scan = Scan(patterns=patterns, geometry=Geometry(scan_shape=(20, 20), pattern_shape=(64, 64)))
+    sound, paper = (make_plan(scan, Settings(mode=mode), timed=True).seconds for mode in ("sound", "paper"))
+    assert paper > sound

@@ -25,7 +25,7 @@ from unmix4d.paper.count import (
 )
 from unmix4d.paper.images import Images, all_patterns, read_images, shrunk
 from unmix4d.paper.reasons import Model, filter_change, fit_change, own_changes
-from unmix4d.paper.rule import NO_BACKGROUND, faintest, label_probes
+from unmix4d.paper.rule import NO_BACKGROUND, label_probes, most_in_beam
 from unmix4d.prepare.chain import Prepared
 from unmix4d.quality.similarity import MIN_SIDE
 from unmix4d.records import NO_CRYSTAL, AnyArray, ClusterMap, Factorization, FloatArray
@@ -189,7 +189,9 @@ def _background(wanted: Literal["auto", "none"] | int, patterns: AnyArray, prepa
     if wanted == "none":
         return NO_BACKGROUND, "none, as --background says"
     if wanted == "auto":
-        return faintest(patterns, prepared.survey.beam), "the least intensity outside the direct beam"
+        return most_in_beam(
+            patterns, prepared.survey.beam
+        ), "the least share of its intensity outside the direct beam"
     if not 0 <= wanted < len(patterns):
         raise UsageError(
             f"--background {wanted} is not a component of the paper's model; k = {len(patterns)} has 0 to "

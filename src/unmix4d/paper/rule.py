@@ -55,20 +55,32 @@ def label_probes(weights: FloatArray, background: int) -> PaperMap:
     )
 
 
-def faintest(patterns: AnyArray, beam: Beam | None) -> int:
-    """Give the component whose 8-bit image has the least intensity outside the direct beam, twice its radius.
+def most_in_beam(patterns: AnyArray, beam: Beam | None) -> int:
+    """Give the component of whose intensity the least share lies outside the direct beam, twice its radius.
 
     Parameters
     ----------
     patterns : (k, pattern_y, pattern_x)
     beam : Beam or None
-        None: the whole image counts.
+        None: the component with the least intensity of all.
+
+    Returns
+    -------
+    int
+        An empty component is never the one, unless all are.
+
+    Notes
+    -----
+    A share, because the intensity of a component itself is as arbitrary as its scale.
     """
-    shape = (patterns.shape[1], patterns.shape[2])
-    outside = np.ones(shape, dtype=bool)
-    if beam is not None:
-        outside = ~Beam(center=beam.center, radius=BEAM_MARGIN * beam.radius).disc(shape)
-    return int(patterns[:, outside].sum(axis=1, dtype=np.int64).argmin())
+    totals = patterns.sum(axis=(1, 2), dtype=np.float64)
+    if beam is None:
+        return int(np.where(totals > 0, totals, np.inf).argmin())
+    outside = ~Beam(center=beam.center, radius=BEAM_MARGIN * beam.radius).disc(
+        (patterns.shape[1], patterns.shape[2])
+    )
+    beyond = patterns[:, outside].sum(axis=1, dtype=np.float64)
+    return int(np.divide(beyond, totals, out=np.full(len(totals), np.inf), where=totals > 0).argmin())
 
 
 def _min_max(weights: FloatArray) -> FloatArray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unmix4d.paper.reasons import Model, own_changes
-from unmix4d.paper.rule import faintest, label_probes
+from unmix4d.paper.rule import label_probes, most_in_beam
 from unmix4d.records import Beam
 
 BACKGROUND = 2
@@ -60,13 +60,13 @@ def test_all_weights_alike_or_none():
     assert (found.level == 0).all()
 
 
-def test_the_background_is_the_component_with_least_outside_the_beam():
-    patterns = np.zeros((3, 9, 9), np.uint8)
-    patterns[:, 4, 4] = [10, 255, 10]  # the beam says nothing
-    patterns[:, 0, 0] = [90, 20, 80]
+def test_the_background_is_the_component_with_the_least_share_outside_the_beam():
+    patterns = np.zeros((4, 9, 9), np.uint8)
+    patterns[:, 4, 4] = [10, 200, 10, 0]
+    patterns[:, 0, 0] = [90, 50, 40, 0]  # 0.9, 0.2 and 0.8 of each, and an empty one
     beam = Beam(center=(4.0, 4.0), radius=1.0)
-    assert faintest(patterns, beam) == 1
-    assert faintest(patterns, None) == 2
+    assert most_in_beam(patterns, beam) == 1
+    assert most_in_beam(patterns, None) == 2
 
 
 def test_labels_depend_on_the_scale_and_not_on_the_order():
