@@ -14,7 +14,7 @@ from unmix4d.plan import make_plan
 from unmix4d.read import identity, readers
 from unmix4d.read.calibration import Camera
 from unmix4d.read.phantom import PhantomSpec, make_phantom
-from unmix4d.records import ClusterComparison, ClusterMap, Decision, OverlapMap, RunResult, Scan
+from unmix4d.records import ClusterComparison, ClusterMap, Decision, OverlapMap, PaperAnswer, RunResult, Scan
 
 __all__ = [
     "READING",
@@ -153,6 +153,11 @@ class Run:
     def comparison(self) -> ClusterComparison:
         """How well each cluster stands for the measured patterns."""
         return self.result.comparison
+
+    @property
+    def paper(self) -> PaperAnswer | None:
+        """What the paper's procedure finds; None without ``mode="paper"``."""
+        return self.result.paper
 
     @classmethod
     def resume(

@@ -12,7 +12,8 @@ from unmix4d.registry import Filter
 FULL_SCALE = 255
 SWEEP_SIDE = 128
 WHITE_QUANTILE = 0.999
-MOST_LOOKED_AT = 1000
+MOST_LOOKED_AT, MOST_VALUES = 1000, 2**23
+ROWS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,19 +45,24 @@ def all_patterns(prepared: Prepared, filter: Filter) -> PatternMatrix:  # noqa: 
 def white_level(matrix: PatternMatrix, *, is_eight_bit: bool) -> float:
     """Give the value that becomes 255: 255 for scans that are 8-bit already, else the 99.9 % grey level.
 
-    That level is one for the whole scan, from at most a thousand probes evenly over it (method, section 2.1).
+    That level is one for the whole scan, from probes evenly over it: a thousand, or fewer of large patterns (method,
+    section 2.1).
     """
     if is_eight_bit:
         return float(FULL_SCALE)
-    step = -(-matrix.n_probes // MOST_LOOKED_AT)
+    n_rows = max(1, min(MOST_LOOKED_AT, MOST_VALUES // matrix.n_pixels))
+    step = -(-matrix.n_probes // n_rows)
     level = float(np.quantile(matrix.rows(np.arange(0, matrix.n_probes, step)), WHITE_QUANTILE))
     return level if level > 0 else 1.0
 
 
 def to_eight_bit(patterns: AnyArray, white: float) -> AnyArray:
-    """Scale patterns so that ``white`` is 255, round, and clip; uint8."""
-    scaled = np.asarray(patterns, dtype=np.float32) * np.float32(FULL_SCALE / white)
-    return np.asarray(np.clip(np.rint(scaled), 0, FULL_SCALE), dtype=np.uint8)
+    """Scale patterns (n, ...) so that ``white`` is 255, round, and clip; uint8."""
+    grey = np.empty(np.shape(patterns), dtype=np.uint8)
+    for low in range(0, len(grey), ROWS):  # a whole block as float32, several times, would be large
+        scaled = np.asarray(patterns[low : low + ROWS], dtype=np.float32) * np.float32(FULL_SCALE / white)
+        grey[low : low + ROWS] = np.clip(np.rint(scaled), 0, FULL_SCALE)
+    return grey
 
 
 def read_images(matrix: PatternMatrix, *, is_eight_bit: bool) -> Images:

@@ -1,13 +1,13 @@
 """Why the paper's map differs from ours: one thing at a time is done otherwise, and changed labels are counted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from unmix4d.factorize.descent import TOLERANCE, descend
 from unmix4d.paper.agreement import agree
-from unmix4d.paper.images import Images, to_eight_bit
+from unmix4d.paper.images import ROWS, Images, to_eight_bit
 from unmix4d.paper.rule import NO_BACKGROUND, label_probes
 from unmix4d.records import AnyArray, Factorization, FloatArray, PatternMatrix
 from unmix4d.records.paper import Change, PaperMap
@@ -79,10 +79,15 @@ def filter_change(model: Model, matrix: PatternMatrix, images: Images, name: str
     flat = model.weights.reshape(len(components), -1)
     weights = np.empty(flat.shape, dtype=np.float32)
     for rows, block in matrix.blocks():
-        grey = to_eight_bit(block, images.white).astype(np.float32)
-        weights[:, rows] = _refitted(np.ascontiguousarray(flat[:, rows]), gram, components @ grey.T)
+        grey = to_eight_bit(block, images.white)
+        cross = np.concatenate([components @ part.T.astype(np.float32) for part in _parts(grey)], axis=1)
+        weights[:, rows] = _refitted(np.ascontiguousarray(flat[:, rows]), gram, cross)
     labels = label_probes(weights.reshape(model.weights.shape), model.map.background).labels
     return model.changed("filter", f"the same components fitted to patterns after the filter {name}", labels)
+
+
+def _parts(grey: AnyArray) -> Iterator[AnyArray]:
+    return (grey[low : low + ROWS] for low in range(0, len(grey), ROWS))
 
 
 def _refitted(weights: FloatArray, gram: FloatArray, cross: FloatArray) -> FloatArray:

@@ -81,18 +81,17 @@ def test_nmfk_knows_components_that_come_back() -> None:
     assert _least_silhouette(values, 6, np.random.default_rng(1)) < STABLE
 
 
-def test_the_papers_fit_follows_what_has_few_components() -> None:
-    from benchmarks.accuracy.methods.paper_rule import _as_scripts_read, _loss
+def test_the_papers_rule_reads_8_bit_images_and_gives_a_number_near_its_knee(plain) -> None:
+    from benchmarks.accuracy.methods import paper_rule
 
-    rng = np.random.default_rng(0)
-    values = (rng.random((60, 3)) ** 3 @ rng.random((3, 50)) ** 3).astype(np.float32)
-    losses = [_loss(values, k, np.random.default_rng(0)) for k in (1, 3)]
-    assert losses[1] < 0.05 * losses[0]
     patterns = np.zeros((4, 4, 64, 64), dtype=np.uint16)
     patterns[..., :32] = 1000
-    read = _as_scripts_read(patterns)
-    assert read.shape == (16, 32 * 32)
-    assert_array_equal(np.unique(read), [0, 1])
+    read = paper_rule.as_scripts_read(patterns)
+    assert read.values.shape == (16, 32 * 32)
+    assert_array_equal(np.unique(read.values), [0, 255])
+    answer = paper_rule.run(plain)
+    assert abs(answer.n_crystals - answer.votes["paper knee"]) <= 4
+    assert answer.votes["paper"] == answer.n_crystals
 
 
 def test_the_paper_counts_the_last_nine_columns_from_one() -> None:
