@@ -45,8 +45,8 @@ def all_patterns(prepared: Prepared, filter: Filter) -> PatternMatrix:  # noqa: 
 def white_level(matrix: PatternMatrix, *, is_eight_bit: bool) -> float:
     """Give the value that becomes 255: 255 for scans that are 8-bit already, else the 99.9 % grey level.
 
-    That level is one for the whole scan, from probes evenly over it: a thousand, or fewer of large patterns (method,
-    section 2.1).
+    That level is one for the whole scan, from probes evenly over it: a thousand, or fewer of large patterns.
+    Method, section 2.1.
     """
     if is_eight_bit:
         return float(FULL_SCALE)
