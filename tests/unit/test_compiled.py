@@ -16,12 +16,12 @@ patterns = rng.poisson(0.5, (37, 3000)).astype(np.uint8)
 weights, components = rng.random((37, 11), np.float32), rng.random((11, 3000), np.float32)
 bounds = np.array([0, 2, 5, 11])
 factor = weights.T.copy()
-made = [losses.absolute_errors(patterns, weights, components, bounds, np.arange(3000))]
+made = [losses.absolute_errors(patterns, weights, components.T.copy(), bounds, np.arange(3000))]
 made += kernels.unpack(patterns, 0, components[0], components[1], np.empty((37, 3000), np.float32))
 made += kernels.alternate_ahead(weights, components, components[:4].copy(), factor[:4].copy(), 9e6, (20, 0.0, 5, 2))
 kernels.hals_sweep(factor, components @ components.T, components @ patterns.T.astype(np.float32))
 bright = np.zeros((1, 3000), np.bool_)
-losses.exceed_one(weights, components, weights[0].copy(), components[:3].copy(), bounds, bright)
+losses.exceed_one(weights, components.T.copy(), weights[0].copy(), components[:3].copy(), bounds, bright)
 made += [factor, bright]
 print([np.asarray(one).tobytes().hex() for one in made])
 """

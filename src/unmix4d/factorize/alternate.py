@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from unmix4d.errors import UsageError
-from unmix4d.execute import Counted, Executor, Serial, Threads, one_blas_thread
+from unmix4d.execute import Counted, Executor, Serial, Threads, give_back_memory, one_blas_thread
 from unmix4d.factorize import steps
 from unmix4d.factorize.coarse import Coarse, coarsen
 from unmix4d.factorize.exact import Problem, in_counts
@@ -118,13 +118,15 @@ class Alternating:
             penalty=self._penalty(sketch.norm2, matrix.n_probes),
             executor=Counted(self.executor, count.block),
         )
-        for found in tried.values():
-            found.best.weights = sketch.to_probes(found.best.weights)
+        for k in tried:
+            tried[k].best.weights = sketch.to_probes(tried[k].best.weights)
+        give_back_memory()
         measured = self._measured(problem, tried, root=root)
+        give_back_memory()
         count.finish()
         return {
-            k: self._record(tried[k], matrix, (problem.row, problem.column), loss=loss)
-            for k, loss in zip(tried, measured.losses, strict=True)
+            k: self._record(tried.pop(k), matrix, (problem.row, problem.column), loss=loss)
+            for k, loss in zip(list(tried), measured.losses, strict=True)
         }
 
     def fit_factored(
@@ -179,6 +181,7 @@ class Alternating:
         if kept is None:
             with one_blas_thread():
                 sketch = self._look(matrix, rank, seed, Counted(self.executor, after_block))
+            give_back_memory()
             self.keeper.save(name, steps.pack_sketch(sketch))
         else:
             sketch = steps.unpack_sketch(kept, matrix)
@@ -189,6 +192,7 @@ class Alternating:
         sample = take_sample(matrix, in_pairs=self.weighting == "measured")
         weighting = find_weighting(matrix, sample, self.weighting, executor=self.executor)
         directions = prime(sample, weighting, rank=rank, rng=np.random.default_rng(seed))
+        del sample  # as large as a block is, or larger
         return sketch_matrix(matrix, weighting, directions, executor=executor)
 
     def _fit(
@@ -223,6 +227,7 @@ class Alternating:
                 else:
                     tried[k] = steps.unpack_tried(kept)
                 count.advance()
+            give_back_memory()
             self._finish(factored, coarse, tried, fitter, root=root, count=count, keeper=keeper)
         return tried
 
@@ -248,6 +253,7 @@ class Alternating:
 
         for k, candidate in self._local().map_blocks(improve, sorted(tried)):
             tried[k] = replace(tried[k], best=candidate)
+            give_back_memory()
             keeper.save(f"fit-{root:08x}-k{k:03d}", steps.pack_candidate(candidate))
             count.advance()
 

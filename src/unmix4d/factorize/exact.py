@@ -45,9 +45,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stack:
-    """Components of several factorizations, one below the other; number i has ``bounds[i]:bounds[i + 1]``."""
+    """Components of several factorizations, side by side; number i has ``bounds[i]:bounds[i + 1]``."""
 
-    components: FloatArray
     across: Across
     bounds: IntArray
 
@@ -56,10 +55,10 @@ class Stack:
         """Stack the components as counts: divided by the column weights, 0 where those are 0."""
         inverse = np.divide(1, column, out=np.zeros_like(column), where=column > 0)
         bounds = np.cumsum([0, *(c.k for c in candidates)], dtype=np.int64)
-        stacked = np.empty((int(bounds[-1]), len(column)), dtype=np.float32)
+        across = Across.empty(int(bounds[-1]), len(column))
         for candidate, own in zip(candidates, _parts(bounds), strict=True):
-            np.multiply(candidate.components, inverse, out=stacked[own])
-        return cls(components=stacked, across=Across.of(stacked), bounds=bounds)
+            across.pixels[:, own] = (candidate.components * inverse).T
+        return cls(across=across, bounds=bounds)
 
     @property
     def parts(self) -> list[slice]:
@@ -230,7 +229,7 @@ def run_pass(
         sweeps=sweeps,
         back_of=np.concatenate(wanted) if wanted else np.zeros(0, dtype=np.int64),
         stride=stride,
-        losses=Losses.of(stack.components, stack.bounds) if measures else None,
+        losses=Losses.of(stack.across, stack.bounds) if measures else None,
     )
     sums = Sums(
         errors=np.zeros(len(candidates)),

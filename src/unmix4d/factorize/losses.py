@@ -11,10 +11,11 @@ from itertools import pairwise
 import numpy as np
 
 from unmix4d.compiled import compiled, inlined
-from unmix4d.factorize.products import CHUNK, Seen
+from unmix4d.factorize.products import CHUNK, Across, Seen
 from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray
 
 ROWS, PIXELS = 64, 512
+AT_ONCE = 8  # components that are turned together
 ALMOST_ONE = 1 - 1e-5
 MARGIN = 1.1
 MOST_BRIGHT = 0.5
@@ -27,29 +28,33 @@ class Losses:
 
     Attributes
     ----------
-    components : (K, n_pixels) float32
-        Non-negative, those of all factorizations one below the other.
+    across : Across
+        Non-negative components of all factorizations.
     bounds : (n_factorizations + 1,) int64
-        Factorization i has the rows from ``bounds[i]`` to ``bounds[i + 1]``.
+        Factorization i has the components from ``bounds[i]`` to ``bounds[i + 1]``.
     sums : (K,) float32
         Of the components over the pixels, 1 for those that are 0 everywhere.
     largest : (n_factorizations, n_pixels) float32
         Largest component of each factorization, for components of unit sum.
     """
 
-    components: FloatArray
+    across: Across
     bounds: IntArray
     sums: FloatArray
     largest: FloatArray
 
     @classmethod
-    def of(cls, components: FloatArray, bounds: IntArray) -> "Losses":
-        """Prepare for these components."""
-        sums = components.sum(axis=1, dtype=np.float64)
-        sums[sums <= 0] = 1
-        scale = (1 / sums).astype(np.float32)
-        largest = [(components[a:b] * scale[a:b, None]).max(axis=0) for a, b in pairwise(bounds)]
-        return cls(components=components, bounds=bounds, sums=sums.astype(np.float32), largest=np.array(largest))
+    def of(cls, across: Across, bounds: IntArray) -> "Losses":
+        """Prepare for these components, one factorization at a time."""
+        sums = np.ones(int(bounds[-1]))
+        largest = np.empty((len(bounds) - 1, len(across.pixels)), dtype=np.float32)
+        for i, (a, b) in enumerate(pairwise(bounds)):
+            own = across.components(slice(a, b))
+            of_own = own.sum(axis=1, dtype=np.float64)
+            sums[a:b] = np.where(of_own > 0, of_own, 1)
+            own *= (1 / sums[a:b]).astype(np.float32)[:, None]
+            own.max(axis=0, out=largest[i])
+        return cls(across=across, bounds=bounds, sums=sums.astype(np.float32), largest=largest)
 
     def presume_faint(self, patterns: AnyArray, weights: FloatArray) -> BoolArray | None:
         """Pixels that stay faint if weights (n, K), in counts, grow a little; None if they are not worth it.
@@ -76,7 +81,7 @@ class Losses:
         """
         if seen is None:
             everywhere = np.arange(patterns.shape[1], dtype=np.int32)
-            return absolute_errors(patterns, weights, self.components, self.bounds, everywhere)
+            return absolute_errors(patterns, weights, self.across.pixels, self.bounds, everywhere)
         total = self._from_seen(weights, seen)
         bright = self._bright(patterns, weights)
         for i, (own, presumed) in enumerate(zip(bright, seen.faint, strict=True)):
@@ -85,19 +90,19 @@ class Losses:
             if mistaken.size:
                 total -= self._linear(mistaken, patterns[rows], weights[rows])
             compared = np.flatnonzero(own | ~presumed).astype(np.int32)
-            total += absolute_errors(patterns[rows], weights[rows], self.components, self.bounds, compared)
+            total += absolute_errors(patterns[rows], weights[rows], self.across.pixels, self.bounds, compared)
         return total
 
     def _linear(self, columns: IntArray, patterns: AnyArray, weights: FloatArray) -> FloatArray:
         """Sum over these pixels as if they were faint."""
-        few, own = pick_columns(patterns, columns), pick_columns(self.components, columns)
-        sides = np.where(few > 0, np.float32(-1), np.float32(1)) @ own.T
+        few, own = pick_columns(patterns, columns), self.across.pixels[columns, : self.across.k]
+        sides = np.where(few > 0, np.float32(-1), np.float32(1)) @ own
         along = np.einsum("ij,ij->j", weights, sides, dtype=np.float64)
         return np.asarray(float(few.sum(dtype=np.float64)) + np.add.reduceat(along, self.bounds[:-1]))
 
     def _from_seen(self, weights: FloatArray, seen: Seen) -> FloatArray:
         """Sum over faint pixels: of v, and of v' everywhere less twice that where v > 0."""
-        everywhere = seen.faint.astype(np.float32) @ self.components.T
+        everywhere = seen.faint.astype(np.float32) @ self.across.pixels[:, : self.across.k]
         of_chunks = np.add.reduceat(weights, np.arange(0, len(weights), CHUNK), axis=0, dtype=np.float64)
         along = np.einsum("ij,ij->j", of_chunks, everywhere, dtype=np.float64)
         along -= 2 * np.einsum("ij,ij->j", weights, seen.sums, dtype=np.float64)
@@ -107,23 +112,25 @@ class Losses:
         """Pixels where some V' may exceed 1, for each chunk of rows: (n_chunks, n_pixels)."""
         bright = np.ones((-(-len(patterns) // CHUNK), patterns.shape[1]), dtype=bool)
         if patterns.dtype.kind == "u":
-            exceed_one(np.ascontiguousarray(weights), self.components, self.sums, self.largest, self.bounds, bright)
+            exceed_one(
+                np.ascontiguousarray(weights), self.across.pixels, self.sums, self.largest, self.bounds, bright
+            )
         return bright
 
 
 @compiled
 def exceed_one(  # noqa: PLR0917 - compiled functions take no keywords
     weights: FloatArray,
-    components: FloatArray,
+    pixels: FloatArray,
     sums: FloatArray,
     largest: FloatArray,
     bounds: IntArray,
     bright: BoolArray,
 ) -> None:
-    """Set in ``bright`` (n_chunks, n_pixels) where weights (n, K) @ components (K, n_pixels) may exceed 1.
+    """Set in ``bright`` (n_chunks, n_pixels) where weights (n, K) @ components may exceed 1.
 
     V' is at most the largest sum of weights times the largest component, and at most the sum of the largest
-    weights times their components; both for components of unit sum.
+    weights times their components; both for components of unit sum. ``pixels`` holds them as `Across` does.
     """
     n, n_all = weights.shape
     n_chunks, n_pixels = bright.shape
@@ -136,18 +143,18 @@ def exceed_one(  # noqa: PLR0917 - compiled functions take no keywords
                 most[c, j] = max(most[c, j], weights[p, j])
                 total += weights[p, j] * sums[j]
             mixed[c, i] = max(mixed[c, i], total)
-    across = np.ascontiguousarray(most.T)
+    highest_of = np.ascontiguousarray(most.T)
     own = np.empty(n_all * PIXELS, np.float32)
     room, highest = np.empty(n_chunks * PIXELS, np.float32), np.empty(n_chunks * PIXELS, np.float32)
     for left in range(0, n_pixels, PIXELS):
         width = min(PIXELS, n_pixels - left)
         tile = own[: n_all * width].reshape(n_all, width)
-        tile[:] = components[:, left : left + width]
+        _turn(pixels[left : left + width], tile)
         stacked = room[: n_chunks * width].reshape(n_chunks, width)
         reached = highest[: n_chunks * width].reshape(n_chunks, width)
         reached[:] = 0
         for i in range(len(bounds) - 1):
-            np.dot(across[bounds[i] : bounds[i + 1]].T, tile[bounds[i] : bounds[i + 1]], stacked)
+            np.dot(highest_of[bounds[i] : bounds[i + 1]].T, tile[bounds[i] : bounds[i + 1]], stacked)
             for c in range(n_chunks):
                 _raise_to(largest[i, left : left + width], mixed[c, i], stacked[c], reached[c])
         for c in range(n_chunks):
@@ -179,7 +186,7 @@ def pick_columns(rows: AnyArray, columns: IntArray) -> AnyArray:
 
 @compiled
 def absolute_errors(
-    patterns: AnyArray, weights: FloatArray, components: FloatArray, bounds: IntArray, pixels: IntArray
+    patterns: AnyArray, weights: FloatArray, pixels: FloatArray, bounds: IntArray, places: IntArray
 ) -> FloatArray:
     """Add up |patterns - weights @ components| over some pixels, for several factorizations.
 
@@ -188,32 +195,33 @@ def absolute_errors(
     patterns : (n, n_pixels), any real type
     weights : (n, K) float32
         Of all factorizations side by side, in counts.
-    components : (K, n_pixels) float32
+    pixels : (n_pixels, K or more) float32
+        Components as in `Across`.
     bounds : (n_factorizations + 1,) int64
         Factorization i has the columns of ``weights`` from ``bounds[i]`` to ``bounds[i + 1]``.
-    pixels : (n,) int32
+    places : (n,) int32
+        The pixels.
 
     Returns
     -------
     (n_factorizations,) float64
     """
     across = np.ascontiguousarray(weights.T)
-    n = len(patterns)
+    n, n_all = weights.shape
     counts, made = np.empty(ROWS * PIXELS, np.float32), np.empty(ROWS * PIXELS, np.float32)
-    own, few = np.empty(len(components) * PIXELS, np.float32), np.empty(len(components) * ROWS, np.float32)
+    own, few = np.empty(n_all * PIXELS, np.float32), np.empty(n_all * ROWS, np.float32)
     totals = np.zeros(len(bounds) - 1)
-    for left in range(0, pixels.size, PIXELS):
-        here = pixels[left : left + PIXELS]
-        tile = own[: len(components) * here.size].reshape(len(components), here.size)
-        for j in range(len(components)):
-            _pick(components[j], here, tile[j])
+    for left in range(0, places.size, PIXELS):
+        here = places[left : left + PIXELS]
+        tile = own[: n_all * here.size].reshape(n_all, here.size)
+        _pick_and_turn(pixels, here, tile)
         for top in range(0, n, ROWS):
             size = min(ROWS, n - top)
             shape = (size, here.size)
             seen, there = counts[: size * here.size].reshape(shape), made[: size * here.size].reshape(shape)
             for p in range(size):
                 _pick(patterns[top + p], here, seen[p])
-            part = few[: len(components) * size].reshape(len(components), size)
+            part = few[: n_all * size].reshape(n_all, size)
             part[:] = across[:, top : top + size]
             for i in range(len(totals)):
                 np.dot(part[bounds[i] : bounds[i + 1]].T, tile[bounds[i] : bounds[i + 1]], there)
@@ -225,6 +233,23 @@ def absolute_errors(
 def _pick(row: AnyArray, places: IntArray, out: FloatArray) -> None:
     for i in range(places.size):
         out[i] = np.float32(row[places[i]])
+
+
+@inlined
+def _turn(pixels: FloatArray, out: FloatArray) -> None:
+    """Transpose (n, K or more) into (K, n), some components at a time: the places written to stay in cache."""
+    for first in range(0, len(out), AT_ONCE):
+        for i in range(len(pixels)):
+            for j in range(first, min(first + AT_ONCE, len(out))):
+                out[j, i] = pixels[i, j]
+
+
+@inlined
+def _pick_and_turn(pixels: FloatArray, places: IntArray, out: FloatArray) -> None:
+    for first in range(0, len(out), AT_ONCE):
+        for i in range(places.size):
+            for j in range(first, min(first + AT_ONCE, len(out))):
+                out[j, i] = pixels[places[i], j]
 
 
 @inlined

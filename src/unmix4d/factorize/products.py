@@ -55,10 +55,18 @@ class Across:
     @classmethod
     def of(cls, components: FloatArray) -> "Across":
         """Lay out components (K, n_pixels)."""
-        k, n_pixels = components.shape
-        pixels = np.zeros((n_pixels, -(-k // LANES) * LANES), dtype=np.float32)
-        pixels[:, :k] = components.T
-        return cls(pixels=pixels, k=k)
+        across = cls.empty(*components.shape)
+        across.pixels[:, : across.k] = components.T
+        return across
+
+    @classmethod
+    def empty(cls, k: int, n_pixels: int) -> "Across":
+        """Make room for components, 0 as yet."""
+        return cls(pixels=np.zeros((n_pixels, -(-k // LANES) * LANES), dtype=np.float32), k=k)
+
+    def components(self, which: slice) -> FloatArray:
+        """Copy some components back: (k, n_pixels)."""
+        return np.ascontiguousarray(self.pixels[:, which].T)
 
     def times(self, patterns: AnyArray, scale: FloatArray) -> FloatArray:
         """Give (patterns * scale) @ componentsᵀ, (n, K), for patterns (n, n_pixels) and scale (n_pixels,)."""

@@ -17,6 +17,7 @@ MANY_PROBES = 32768
 
 RANK_TOLERANCE = 1e-6
 TILE_VALUES = 2**18
+COLUMNS = 4096
 
 
 class Buffer:
@@ -263,16 +264,25 @@ def outline(matrix: PatternMatrix, squares: Groups | None) -> Outline:
 
 
 def _orthogonal(products: FloatArray, back: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """From Y (n_probes, r) and YᵀD (r, n_pixels), the projection of D on the columns of Y as scores and basis."""
+    """From Y (n_probes, r) and YᵀD (r, n_pixels), the projection of D on the columns of Y as scores and basis.
+
+    ``back`` is overwritten: with many pixels nothing else is as large.
+    """
     gram = products.T.astype(np.float64) @ products
     values, vectors = np.linalg.eigh(gram)
     kept = values > RANK_TOLERANCE * values.max()
     whiten = vectors[:, kept] / np.sqrt(values[kept])
-    lean = whiten.T @ back
+    lean = back[: whiten.shape[1]]
+    for first in range(0, back.shape[1], COLUMNS):
+        here = slice(first, first + COLUMNS)
+        lean[:, here] = whiten.T @ back[:, here]
     squares, left = np.linalg.eigh(lean @ lean.T)
     order = np.argsort(squares)[::-1]
     order = order[squares[order] > RANK_TOLERANCE**2 * max(float(squares.max()), np.finfo(float).tiny)]
     singular, left = np.sqrt(squares[order]), left[:, order]
-    basis = (left / singular).T @ lean
+    turn, basis = (left / singular).T, np.empty((len(order), back.shape[1]), dtype=np.float32)
+    for first in range(0, back.shape[1], COLUMNS):
+        here = slice(first, first + COLUMNS)
+        basis[:, here] = turn @ lean[:, here]
     scores = products @ np.asarray(whiten @ (left * singular), dtype=np.float32)
-    return scores, basis.astype(np.float32)
+    return scores, basis

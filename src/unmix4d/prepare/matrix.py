@@ -33,11 +33,13 @@ class _Reader:
         """Read single rows of the matrix, neighbours on a scan line together."""
         y, x = (axis[indices] for axis in np.nonzero(self.probe_mask))
         starts = np.flatnonzero((np.diff(y, prepend=-1) != 0) | (np.diff(x, prepend=-1) != 1))
-        parts = [
-            self._read(Tile(rows=slice(y[i], y[i] + 1), columns=slice(x[i], x[j - 1] + 1)))
-            for i, j in pairwise([*starts.tolist(), len(indices)])
-        ]
-        return np.concatenate(parts) if parts else np.empty((0, int(self.pixel_mask.sum())), np.float32)
+        rows = np.empty((0, int(self.pixel_mask.sum())), np.float32)
+        for i, j in pairwise([*starts.tolist(), len(indices)]):
+            part = self._read(Tile(rows=slice(y[i], y[i] + 1), columns=slice(x[i], x[j - 1] + 1)))
+            if not i:
+                rows = np.empty((len(indices), part.shape[1]), part.dtype)
+            rows[i:j] = part
+        return rows
 
     def _read(self, tile: Tile) -> AnyArray:
         if isinstance(self.filter, Raw):

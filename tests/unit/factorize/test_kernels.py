@@ -15,6 +15,7 @@ from unmix4d.factorize.kernels import (
     unpack_scaled,
 )
 from unmix4d.factorize.losses import Losses, absolute_errors
+from unmix4d.factorize.products import Across
 
 
 @pytest.fixture
@@ -79,9 +80,11 @@ def test_losses_are_sums_of_absolute_differences_where_pixels_are_faint_or_brigh
     expected = [
         np.abs(patterns - weights[:, a:b].astype(float) @ components[a:b]).sum() for a, b in pairwise(bounds)
     ]
-    np.testing.assert_allclose(Losses.of(components, bounds).add_up(patterns, weights), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        Losses.of(Across.of(components), bounds).add_up(patterns, weights), expected, rtol=1e-6
+    )
     some_pixels = np.flatnonzero(rng.random(n_pixels) < 0.6).astype(np.int32)
-    found = absolute_errors(patterns, weights, components, bounds, some_pixels)
+    found = absolute_errors(patterns, weights, Across.of(components).pixels, bounds, some_pixels)
     here, few = patterns[:, some_pixels], components[:, some_pixels]
     expected = [np.abs(here - weights[:, a:b].astype(float) @ few[a:b]).sum() for a, b in pairwise(bounds)]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
@@ -91,7 +94,7 @@ def test_a_component_without_counts_adds_nothing_to_the_loss(rng):
     patterns = rng.poisson(0.2, (6, 50)).astype(np.uint8)
     weights, components = some(rng, 6, 2), some(rng, 2, 50) * np.float32(0.1)
     components[1] = 0
-    found = Losses.of(components, np.array([0, 2])).add_up(patterns, weights)
+    found = Losses.of(Across.of(components), np.array([0, 2])).add_up(patterns, weights)
     assert found[0] == pytest.approx(
         np.abs(patterns - weights[:, :1].astype(float) @ components[:1]).sum(), rel=1e-5
     )

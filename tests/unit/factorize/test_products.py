@@ -53,7 +53,7 @@ def test_losses_hold_whether_or_not_weights_grew_beyond_what_was_presumed(rng, g
     components = rng.random((7, 2000), np.float32) * brightness.astype(np.float32)
     weights = rng.random((len(patterns), 7), np.float32)
     weights[CHUNK:] *= np.float32(0.6)
-    losses = Losses.of(components, bounds)
+    losses = Losses.of(Across.of(components), bounds)
     faint = losses.presume_faint(patterns, weights)
     assert 0.5 <= faint.mean() < 1
     assert faint[0].sum() < faint[1].sum()
@@ -67,7 +67,7 @@ def test_losses_hold_whether_or_not_weights_grew_beyond_what_was_presumed(rng, g
 
 def test_nothing_is_presumed_where_most_pixels_are_bright(rng):
     components = rng.random((2, 500), np.float32)
-    losses = Losses.of(components, np.array([0, 2]))
+    losses = Losses.of(Across.of(components), np.array([0, 2]))
     patterns = rng.poisson(40, (5, 500)).astype(np.uint8)
     assert losses.presume_faint(patterns, np.full((5, 2), 100, np.float32)) is None
     assert losses.presume_faint(patterns.astype(np.float32), np.full((5, 2), 1e-3, np.float32)) is None
