@@ -251,7 +251,8 @@ class Alternating:
                 factored, coarse, grouped, tried[k], fitter
             ) if kept is None else steps.unpack_candidate(kept)
 
-        for k, candidate in self._local().map_blocks(improve, sorted(tried)):
+        # The largest k first: it takes the most room besides what is found, of which there is little as yet.
+        for k, candidate in self._local().map_blocks(improve, sorted(tried, reverse=True)):
             tried[k] = replace(tried[k], best=candidate)
             give_back_memory()
             keeper.save(f"fit-{root:08x}-k{k:03d}", steps.pack_candidate(candidate))
@@ -286,6 +287,7 @@ class Alternating:
         """Bring what was found to counts; ``scale`` are the weights of rows and columns."""
         candidate = tried.best
         components, weights = in_counts(candidate, *scale)
+        give_back_memory()
         return Factorization(
             components=components,
             weights=weights,

@@ -1,12 +1,12 @@
 """One pass over the data for all k at once: fit the weights to it, and take the exact losses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
-from unmix4d.execute import Executor
+from unmix4d.execute import Executor, give_back_memory
 from unmix4d.factorize.factored import Candidate, squared_error
 from unmix4d.factorize.losses import Losses
 from unmix4d.factorize.products import SPARSE_TWICE, Across, Seen, back_product, density
@@ -53,17 +53,30 @@ class Stack:
     @classmethod
     def of(cls, candidates: Sequence[Candidate], column: FloatArray) -> "Stack":
         """Stack the components as counts: divided by the column weights, 0 where those are 0."""
-        inverse = np.divide(1, column, out=np.zeros_like(column), where=column > 0)
         bounds = np.cumsum([0, *(c.k for c in candidates)], dtype=np.int64)
         across = Across.empty(int(bounds[-1]), len(column))
         for candidate, own in zip(candidates, _parts(bounds), strict=True):
-            across.pixels[:, own] = (candidate.components * inverse).T
+            across.pixels[:, own] = components_as_counts(candidate, column).T
         return cls(across=across, bounds=bounds)
+
+    def lend(self, candidates: Sequence[Candidate], keep: Collection[int]) -> None:
+        """Let the candidates look at these components instead of holding their own, but for those to ``keep``."""
+        for i, (candidate, own) in enumerate(zip(candidates, self.parts, strict=True)):
+            if i not in keep:
+                candidate.components, candidate.as_counts = self.across.pixels[:, own].T, True
 
     @property
     def parts(self) -> list[slice]:
         """Rows of each factorization."""
         return _parts(self.bounds)
+
+
+def components_as_counts(candidate: Candidate, column: FloatArray) -> FloatArray:
+    """Give components divided by the column weights, 0 where those are 0: (k, n_pixels), a copy."""
+    if candidate.as_counts:
+        return np.array(candidate.components, order="C")
+    inverse = np.divide(1, column, out=np.zeros_like(column), where=column > 0)
+    return np.asarray(candidate.components * inverse)
 
 
 def _parts(bounds: IntArray) -> list[slice]:
@@ -202,7 +215,8 @@ def run_pass(
     ----------
     problem : Problem
     candidates : sequence of Candidate
-        Their weights are improved in place.
+        Their weights are improved in place. Where losses are measured, components not needed for ``back_of`` are
+        given up for those of the pass, `as_counts`: every k twice would be most of what is held.
     sweeps : int
         Of the rule.
     back_of : sequence of int
@@ -216,13 +230,17 @@ def run_pass(
     -------
     Sums
     """
+    grams: list[FloatArray] = [c.components @ c.components.T for c in candidates]
     stack = Stack.of(candidates, problem.column)
     parts = stack.parts
+    if measures:
+        stack.lend(candidates, keep=back_of)
+        give_back_memory()
     wanted = [np.arange(parts[i].start, parts[i].stop) for i in back_of]
     work = _Pass(
         matrix=problem.matrix,
         stack=stack,
-        grams=[c.components @ c.components.T for c in candidates],
+        grams=grams,
         column=problem.column,
         rule=problem.rule,
         penalty=problem.penalty,
@@ -263,8 +281,7 @@ def in_counts(candidate: Candidate, row: FloatArray, column: FloatArray) -> tupl
     Method 4.3: the scale that W H leaves open is fixed so that weights are counts; ties in the order keep the
     lower index first. A component that carries nothing comes last, 0 everywhere.
     """
-    inverse = np.divide(1, column, out=np.zeros_like(column), where=column > 0)
-    components = candidate.components * inverse
+    components = components_as_counts(candidate, column)
     sums = components.sum(axis=1, dtype=np.float64)
     rows = row[:, None]
     weights = np.divide(candidate.weights, rows, out=np.zeros_like(candidate.weights), where=rows > 0)

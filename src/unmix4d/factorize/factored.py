@@ -49,6 +49,8 @@ class Candidate:
     history : list of float
         Squared error after each iteration, as a share of the squared matrix.
     converged : bool
+    as_counts : bool
+        Whether the components are divided by the column weights instead, as a pass over the data leaves them.
     """
 
     start: str
@@ -56,6 +58,7 @@ class Candidate:
     weights: FloatArray
     history: list[float]
     converged: bool = False
+    as_counts: bool = False
 
     @property
     def k(self) -> int:

@@ -123,6 +123,10 @@ def refine(
     Parameters are those of :func:`measure`. Gives the number of passes.
     """
     active = list(candidates)
+    for candidate in active:
+        if candidate.as_counts:
+            candidate.components = np.ascontiguousarray(candidate.components) * problem.column
+            candidate.as_counts = False
     for done in range(max_passes):
         if not active:
             return done

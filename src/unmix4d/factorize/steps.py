@@ -93,7 +93,8 @@ def pack_measured(measured: Measured, candidates: Sequence[Candidate]) -> Arrays
         arrays[f"history-{candidate.k}"] = np.array(candidate.history)
         arrays[f"converged-{candidate.k}"] = np.array(candidate.converged)
         if measured.passes:
-            arrays[f"components-{candidate.k}"] = candidate.components
+            arrays[f"components-{candidate.k}"] = np.ascontiguousarray(candidate.components)
+            arrays[f"as-counts-{candidate.k}"] = np.array(candidate.as_counts)
     return arrays
 
 
@@ -103,5 +104,7 @@ def unpack_measured(arrays: Arrays, candidates: Sequence[Candidate]) -> Measured
         candidate.weights = arrays[f"weights-{candidate.k}"].T
         candidate.history = arrays[f"history-{candidate.k}"].tolist()
         candidate.converged = bool(arrays[f"converged-{candidate.k}"])
-        candidate.components = arrays.get(f"components-{candidate.k}", candidate.components)
+        if f"components-{candidate.k}" in arrays:
+            candidate.components = arrays[f"components-{candidate.k}"]
+            candidate.as_counts = bool(arrays[f"as-counts-{candidate.k}"])
     return Measured(losses=arrays["losses"].tolist(), gain=float(arrays["gain"]), passes=int(arrays["passes"]))

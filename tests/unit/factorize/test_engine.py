@@ -8,9 +8,10 @@ import pytest
 from unmix4d.execute import Serial
 from unmix4d.factorize import coarse as coarsening
 from unmix4d.factorize import refine as refining
+from unmix4d.factorize import steps
 from unmix4d.factorize.alternate import Hals
 from unmix4d.factorize.coarse import coarsen
-from unmix4d.factorize.exact import Problem
+from unmix4d.factorize.exact import Problem, in_counts, run_pass
 from unmix4d.factorize.factored import Fitter, Limits
 from unmix4d.factorize.groups import group
 from unmix4d.factorize.refine import measure
@@ -139,6 +140,45 @@ def test_a_bad_fit_is_refined_on_the_data_and_a_good_one_is_not():
     assert mended.gain > refining.BOUND
     assert bad.objective == pytest.approx(good.objective, rel=2e-3)
     assert mended.losses[0] == pytest.approx(kept.losses[0], rel=5e-3)
+
+
+def two_fits(factored):
+    rows = [0, 7, 15, 20]
+    return [
+        fitter().fit(factored, "spa", np.maximum(factored.scores[rows[:k]] @ factored.basis, 0)) for k in (3, 4)
+    ]
+
+
+def test_components_that_a_pass_holds_give_the_same_bits_as_those_of_the_fit():
+    matrix = matrix_of(data_of())
+    factored = Hals().factor(matrix, 4)
+    problem, fits = problem_of(matrix, factored), two_fits(factored)
+    before = [fit.components for fit in fits]
+    run_pass(problem, fits, sweeps=2, back_of=[1], measures=True)
+    assert [fit.as_counts for fit in fits] == [True, False]
+    assert fits[1].components is before[1]
+    own = replace(fits[0], components=before[0], as_counts=False)
+    for found, expected in zip(
+        *(in_counts(fit, problem.row, problem.column) for fit in (fits[0], own)), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_refined_components_are_kept_and_come_back():
+    matrix = matrix_of(data_of())
+    factored = Hals().factor(matrix, 4)
+    problem, fits = problem_of(matrix, factored), two_fits(factored)
+    fits[1].components = np.abs(fits[1].components + np.float32(0.02))
+    measured = measure(problem, fits, max_passes=3, tol=1e-4)
+    assert measured.passes > 0
+    again = two_fits(factored)
+    steps.unpack_measured(steps.pack_measured(measured, fits), again)
+    for one, other in zip(fits, again, strict=True):
+        assert one.as_counts == other.as_counts
+        for found, expected in zip(
+            *(in_counts(fit, problem.row, problem.column) for fit in (other, one)), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("dose", [20, 5000])
