@@ -67,6 +67,13 @@ class Factorization:
         """Weights as maps, shape (k, scan_y, scan_x), counts; 0 where the probe is masked."""
         return np.moveaxis(spread(self.weights, self.probe_mask, 0), -1, 0)
 
+    def component_labels(self) -> IntArray:
+        """Strongest component of each probe, -1 where it is masked or empty: (scan_y, scan_x) int16."""
+        labels = np.full(self.geometry.scan_shape, -1, dtype=np.int16)
+        best = self.weights.argmax(axis=1).astype(np.int16)
+        labels[self.probe_mask] = np.where(self.weights.any(axis=1), best, -1)
+        return labels
+
     def component_patterns(self) -> FloatArray:
         """Components as images, shape (k, pattern_y, pattern_x); 0 where the pixel is masked."""
         return np.moveaxis(spread(self.components.T, self.pixel_mask, 0), -1, 0)

@@ -1,11 +1,11 @@
 """A whole run: what was asked, what it cost, what came out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from unmix4d.records.answers import ClusterComparison, ClusterMap, Decision, OverlapMap
-from unmix4d.records.base import BoolArray
+from unmix4d.records.base import BoolArray, IntArray, empty
 from unmix4d.records.factors import Factorization
 from unmix4d.records.measured import Geometry, Survey
 from unmix4d.records.paper import PaperAnswer
@@ -36,7 +36,11 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RunResult:
-    """The whole answer of one run: one of each, and what the paper's procedure finds if it was asked for."""
+    """The whole answer of one run: one of each, and what the paper's procedure finds if it was asked for.
+
+    ``swept_labels`` has, for a result that was read back, the labels of every k that was tried: index of the
+    strongest component, (scan_y, scan_x) int16, also where the factors of that k were not kept.
+    """
 
     record: RunRecord
     geometry: Geometry
@@ -50,6 +54,13 @@ class RunResult:
     overlap: OverlapMap
     comparison: ClusterComparison
     paper: PaperAnswer | None = None
+    swept_labels: Mapping[int, IntArray] = field(default_factory=empty)
+
+    @property
+    def component_labels(self) -> Mapping[int, IntArray]:
+        """Index of the strongest component at each probe for every k that was tried, -1 where none is."""
+        known = {k: fit.component_labels() for k, fit in self.fits.items()}
+        return dict(sorted({**self.swept_labels, **known}.items()))
 
     @property
     def factorization(self) -> Factorization:

@@ -1,8 +1,7 @@
-"""One HTML file that can be mailed: figures, tables and provenance, nothing loaded from elsewhere."""
+"""One HTML file that can be mailed: figures, tables, provenance and the explorer, nothing loaded from elsewhere."""
 
 from base64 import b64encode
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -15,13 +14,21 @@ from unmix4d.report import paper_sections, sections
 from unmix4d.report.captions import CAPTIONS
 from unmix4d.report.figures import FIGURES, PAPER_FIGURES
 from unmix4d.report.files import written_whole
+from unmix4d.report.viewer import script
+from unmix4d.report.viewer.embedded import Embedded, embed
 
 TEMPLATE = "report.html.j2"
 DPI = 150
 CSS_PIXELS_PER_INCH = 100
+WANTED_BYTES = 4_800_000
+"""What a report takes at most if its figures leave room for it; tables and words need little."""
+
+LEAST_EXPLORER_BYTES = 1_000_000
+BASE64 = 4 / 3
 
 CONTENTS = {
     "answer": "Answer",
+    "explore": "Explore",
     "clusters": "Clusters and patterns",
     "decision": "How k was chosen",
     "components": "Components and weights",
@@ -79,12 +86,14 @@ def render_report(result: RunResult) -> str:
     # Autoescape: names of files and settings come from outside.
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("unmix4d.report").joinpath(TEMPLATE).read_text(encoding="utf-8"))
+    page = _Page(result)
     return template.render(
         result=result,
         contents=_contents(result),
         sections=sections,
         paper=paper_sections,
-        picture=partial(_picture, result),
+        picture=page.picture,
+        viewer=page,
         confidence=sections.CONFIDENCE[result.decision.confidence],
     )
 
@@ -98,19 +107,42 @@ def _contents(result: RunResult) -> dict[str, str]:
     return {name: {**CONTENTS, **PAPER}[name] for name in (*names[:place], *PAPER, *names[place:])}
 
 
-def _picture(result: RunResult, name: str) -> Picture:
-    figure = (FIGURES.get(name) or PAPER_FIGURES[name])(result)
-    known = {"n": result.clusters.n_crystals, "k": result.decision.k}
-    if result.paper is not None:
-        known["paper_k"] = result.paper.k
-    width, height = figure.get_size_inches()
-    return Picture(
-        uri=_data_uri(figure),
-        width=round(width * CSS_PIXELS_PER_INCH),
-        height=round(height * CSS_PIXELS_PER_INCH),
-        alt=CAPTIONS[name].alt.format(**known),
-        words=CAPTIONS[name].words.format(**known),
-    )
+@dataclass(slots=True)
+class _Page:
+    """What the template asks for; the explorer, which comes last, takes what room the pictures leave."""
+
+    result: RunResult
+    spent: int = field(default=0, init=False)
+
+    def picture(self, name: str) -> Picture:
+        """Draw a figure."""
+        figure = (FIGURES.get(name) or PAPER_FIGURES[name])(self.result)
+        known = {"n": self.result.clusters.n_crystals, "k": self.result.decision.k}
+        if self.result.paper is not None:
+            known["paper_k"] = self.result.paper.k
+        width, height = figure.get_size_inches()
+        uri = _data_uri(figure)
+        self.spent += len(uri)
+        return Picture(
+            uri=uri,
+            width=round(width * CSS_PIXELS_PER_INCH),
+            height=round(height * CSS_PIXELS_PER_INCH),
+            alt=CAPTIONS[name].alt.format(**known),
+            words=CAPTIONS[name].words.format(**known),
+        )
+
+    def embedded(self) -> Embedded:
+        """Give the run for the explorer, as much of it as there is room for."""
+        room = WANTED_BYTES - self.spent - len(self.script()) - len(self.style())
+        return embed(self.result, most_bytes=int(max(room, LEAST_EXPLORER_BYTES) / BASE64))
+
+    def script(self) -> str:
+        """Give the script of the explorer."""
+        return script.script()
+
+    def style(self) -> str:
+        """Give its style sheet."""
+        return script.style()
 
 
 def _data_uri(figure: Figure) -> str:

@@ -55,6 +55,7 @@ def restore(file: "h5py.File") -> RunResult:
         overlap=_overlap(file["overlap"]),
         comparison=_comparison(file["comparison"]),
         paper=restore_paper(file["paper"]) if "paper" in file else None,
+        swept_labels={int(k): group["labels"][()] for k, group in file["sweep"].items()},
     )
 
 

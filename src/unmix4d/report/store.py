@@ -14,7 +14,6 @@ from unmix4d.records import (
     ComponentRoles,
     Decision,
     Factorization,
-    IntArray,
     RunRecord,
     RunResult,
     Survey,
@@ -178,9 +177,10 @@ def _save_roles(group: "h5py.Group", roles: ComponentRoles) -> None:
 
 
 def _save_sweep(file: "h5py.File", result: RunResult, with_factors: list[int]) -> None:
+    for k, labels in result.component_labels.items():
+        _put(file, f"sweep/{k}/labels", labels)
     for k, fit in result.fits.items():
-        group = file.create_group(f"sweep/{k}")
-        _put(group, "labels", _plain_labels(fit))
+        group = file[f"sweep/{k}"]
         group.attrs["loss"] = fit.loss
         for name in ("converged", "solver", "start", "seed", "stability"):
             group.attrs[name] = getattr(fit, name)
@@ -189,14 +189,6 @@ def _save_sweep(file: "h5py.File", result: RunResult, with_factors: list[int]) -
         if k in with_factors:
             _put(group, "components", fit.component_patterns().astype(np.float32))
             _put(group, "weights", fit.weight_maps().astype(np.float32))
-
-
-def _plain_labels(fit: Factorization) -> IntArray:
-    """Component with the largest weight at each probe, -1 where the probe was not used."""
-    labels = np.full(fit.geometry.scan_shape, -1, dtype=np.int16)
-    best = fit.weights.argmax(axis=1).astype(np.int16)
-    labels[fit.probe_mask] = np.where(fit.weights.any(axis=1), best, -1)
-    return labels
 
 
 def _save_geometry(file: "h5py.File", result: RunResult) -> None:

@@ -1,6 +1,8 @@
 """The report: one file that stands alone, says the answer, and cannot be broken by what a file is called."""
 
 import base64
+import gzip
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -15,6 +17,7 @@ from unmix4d.report.captions import CAPTIONS
 from unmix4d.report.figures import FIGURES, PAPER_FIGURES
 from unmix4d.report.html import CONTENTS, render_report, write_report
 from unmix4d.report.sheet import message_figure
+from unmix4d.report.viewer.arrays import unpack
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 HOSTILE = "/data/<script>alert(1)</script>&amp; \"quoted\" 'file'.hspy"
@@ -39,7 +42,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "script"} & set(self.open):
             self.words.append(data)
 
     def all(self, tag):
@@ -76,8 +79,10 @@ def test_every_entry_of_the_contents_leads_to_a_section_once(page):
 
 
 def test_nothing_is_loaded_from_elsewhere(source, page):
-    assert not re.search(r"https?:|//[a-z]|@import|url\(", re.sub(r"base64,[A-Za-z0-9+/=]+", "", source))
-    assert not page.all("script")
+    own = re.sub(r"base64,[A-Za-z0-9+/=]+|<script type=.text/plain.*?</script>", "", source)
+    own = own.replace('xmlns="http://www.w3.org/2000/svg"', "")  # the name of a format, not an address
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)|\bfrom \"", own)
+    assert all("src" not in attributes for attributes in page.all("script"))
     assert not page.all("link")
     assert {image["src"].partition(",")[0] for image in page.all("img")} == {"data:image/png;base64"}
 
@@ -101,7 +106,18 @@ def test_pictures_are_pngs_of_the_size_that_the_page_keeps_free(page):
 
 
 def test_it_can_be_mailed(source):
-    assert len(source.encode()) < 15e6
+    assert len(source.encode()) < 5e6
+
+
+@pytest.mark.usefixtures("sketches")
+def test_the_run_stands_in_the_page_for_the_explorer(result):
+    source = render_report(result)
+    parts = dict(re.findall(r'<script type="[a-z/]+" data-part="(\w+)">(.*?)</script>', source, re.DOTALL))
+    manifest = json.loads(parts.pop("manifest"))
+    assert manifest["decision"]["k"] == result.decision.k
+    arrays = unpack(gzip.decompress(base64.b64decode(parts["maps"])))
+    np.testing.assert_array_equal(arrays["labels"], result.clusters.labels)
+    assert f"k{result.decision.k}" in parts
 
 
 def test_the_answer_comes_first(result, page):
@@ -143,7 +159,8 @@ def test_nothing_from_outside_is_taken_for_html(result):
     record = replace(result.record, source=HOSTILE, settings={"<b>": "<i>x</i>"}, warnings=("5 < 6 & 7 > 2",))
     decision = replace(result.decision, reason="because <em>k</em> & more", warnings=("<u>mind</u>",))
     page = Page(render_report(replace(result, record=record, decision=decision)))
-    assert not {"script", "b", "i", "em", "u"} & {tag for tag, _ in page.tags}
+    assert not {"b", "i", "em", "u"} & {tag for tag, _ in page.tags}
+    assert all(attributes.get("type") for attributes in page.all("script")), "ours have a type"
     for words in (HOSTILE, "<i>x</i>", "5 < 6 & 7 > 2", "because <em>k</em> & more", "<u>mind</u>"):
         assert words in page.text
 

@@ -1,0 +1,1 @@
+"""The explorer: a script for the browser, and a run as it reads it."""
