@@ -1,13 +1,15 @@
 """What a notebook uses: open a scan, unmix it, look at the run, keep it."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unmix4d.checkpoint import Checkpoint, unfinished
 from unmix4d.config import Settings
-from unmix4d.errors import Unmix4dWarning
+from unmix4d.errors import Unmix4dWarning, UsageError
 from unmix4d.pipeline import Progress, silent
 from unmix4d.pipeline import run as run_pipeline
 from unmix4d.plan import make_plan
@@ -16,15 +18,20 @@ from unmix4d.read.calibration import Camera
 from unmix4d.read.phantom import PhantomSpec, make_phantom
 from unmix4d.records import ClusterComparison, ClusterMap, Decision, OverlapMap, PaperAnswer, RunResult, Scan
 
+if TYPE_CHECKING:
+    from unmix4d.explore.server import Routes
+
 __all__ = [
     "READING",
     "Run",
     "Settings",
     "check_output",
     "describe",
+    "explorer_of",
     "make_demo_scan",
     "open_scan",
     "plan",
+    "serve",
     "unfinished",
     "unmix",
 ]
@@ -258,6 +265,56 @@ def check_output(folder: str | Path, *, overwrite: bool = False) -> None:
     from unmix4d.report.folder import check_folder  # noqa: PLC0415 - only when something is written
 
     check_folder(Path(folder), overwrite=overwrite)
+
+
+def explorer_of(
+    folder: str | Path,
+    scan: Any = None,  # noqa: ANN401 - as open_scan
+    **options: Any,  # noqa: ANN401 - reading settings by name
+) -> "Routes":
+    """Open a run folder, and its scan where it can be found, for `serve`.
+
+    Parameters
+    ----------
+    folder : path
+    scan : path, array, signal or Scan, optional
+        Without it, the file that was run on, if it is still there.
+    **options
+        Reading settings by name, as for `open_scan`; those of the run hold otherwise.
+
+    Raises
+    ------
+    UsageError
+        If the extra ``ui`` is not installed, or the scan does not fit the run.
+    InputError
+        If the folder holds no run, or the scan cannot be read.
+    """
+    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"the explorer needs {' and '.join(missing)}: pip install 'unmix4d[ui]'")
+    from unmix4d.explore.serve import make_routes  # noqa: PLC0415 - needs the extra
+
+    run = Run.load(folder)
+    found = Path(run.result.record.source) if scan is None else scan
+    if scan is None and not found.exists():
+        return make_routes(run.result, run.settings, None)
+    settings = run.settings.updated(**options)
+    return make_routes(run.result, settings, open_scan(found, settings))
+
+
+def serve(
+    routes: "Routes", *, port: int = 0, browser: bool = True, announce: Callable[[str], None] = print
+) -> None:
+    """Serve the explorer on 127.0.0.1 until an interrupt; ``announce`` is told the address, which holds a token.
+
+    Raises
+    ------
+    ResourceError
+        If the port cannot be used.
+    """
+    from unmix4d.explore.serve import serve as serve_run  # noqa: PLC0415 - needs the extra
+
+    serve_run(routes, port=port, browser=browser, announce=announce)
 
 
 def plan(source: Any, settings: Settings | None = None) -> dict[str, Any]:  # noqa: ANN401 - as unmix

@@ -40,6 +40,11 @@ def unmix4d() -> Start:
 
 
 @pytest.fixture(scope="session")
+def program() -> Path:
+    return PROGRAM
+
+
+@pytest.fixture(scope="session")
 def patterns() -> np.ndarray:
     """(16, 20, 32, 32) uint16 counts of three crystals."""
     spec = PhantomSpec(scan_shape=(16, 20), pattern_shape=(32, 32), n_crystals=3, spot_sigma=0.03)

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -206,6 +206,29 @@ def info(scan: ScanArgument, *, json: JsonOption = False, **options: str | None)
 def report(out: RunArgument) -> None:
     """Write report.html of a run folder again."""
     typer.echo(f"report: {_api().Run.load(out).report(out / REPORT)}")
+
+
+@app.command()
+@with_settings(*READING)
+def explore(
+    out: RunArgument,
+    *,
+    scan: Annotated[
+        Path | None, typer.Option(metavar="SCAN", help="The scan of the run, if it is not where it was.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1; 0 = any that is free.")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the browser.")] = False,
+    **options: str | None,
+) -> None:
+    """Look at a run and its scan in the browser: maps, every pattern, overlap, other k, virtual images."""
+    api = _api()
+    routes = api.explorer_of(out, scan, **given(options))
+
+    def announce(address: str) -> None:
+        typer.echo(f"explorer: {address}  (stop with Ctrl-C)")
+
+    with suppress(KeyboardInterrupt):
+        api.serve(routes, port=port, browser=not no_browser, announce=announce)
 
 
 @app.command()

@@ -181,7 +181,7 @@ export class Chart extends Panel {
     const { panel, soft } = this.look();
     const faint = !series.dash && contrastOf(series.color, panel) < LEAST_CONTRAST;
     for (const piece of pieces.filter(({ length }) => length > 1)) {
-      if (faint) pen.line(piece, { stroke: soft, line: 4 });
+      if (faint) pen.line(piece, { stroke: soft, line: 3.2 });
       pen.line(piece, { stroke: series.color, line: 2, dash: series.dash ?? [] });
     }
     if (!series.dots) return;

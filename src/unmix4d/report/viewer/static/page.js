@@ -63,7 +63,6 @@ export class Page {
       this.overlapBlock(),
       this.decisionBlock(),
       this.lineBlock(),
-      this.detectorBlock(),
     );
     this.root.classList.add("explorer");
     this.root.replaceChildren(grid);
@@ -79,7 +78,7 @@ export class Page {
       { class: "patterns" },
       ...Object.values(this.pictures).map(({ element }) => element),
     );
-    return make("section", { class: "block pattern-block" }, patterns, this.bars.element);
+    return make("section", { class: "block pattern-block" }, patterns, this.bars.element, this.detectorBlock());
   }
 
   stripBlock() {
@@ -101,7 +100,7 @@ export class Page {
     );
     return make(
       "section",
-      { class: "block half" },
+      { class: "block half overlap-block" },
       make("h3", {}, "Overlap"),
       thresholdBox(this),
       show,
@@ -125,7 +124,7 @@ export class Page {
     );
     return make(
       "section",
-      { class: "block half" },
+      { class: "block half decision-block" },
       make("h3", {}, "How many components"),
       make("label", {}, "Criterion ", select),
       this.curve.element,
@@ -139,7 +138,7 @@ export class Page {
     const words = "Choose the tool Line and drag across a boundary on the map, or give both ends here.";
     return make(
       "section",
-      { class: "block wide" },
+      { class: "block wide line-block" },
       make("h3", {}, "Line across the map"),
       make("p", {}, words),
       lineBox(this),
@@ -153,8 +152,8 @@ export class Page {
     const words =
       "Choose the tool Detector and drag on a pattern: the map shows the virtual image of that disc or annulus.";
     return make(
-      "section",
-      { class: "block wide" },
+      "div",
+      { class: "detector-block" },
       make("h3", {}, "Virtual detector"),
       make("p", {}, words),
       detectorBox(this),

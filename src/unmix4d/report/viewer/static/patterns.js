@@ -68,6 +68,7 @@ export function showProbe(explorer) {
   if (!factors.full) {
     for (const name of names)
       empty(pictures[name], `only labels were kept at k = ${factors.k}: run with --keep all`);
+    tellPixel(explorer);
     return;
   }
   for (const name of names) pictures[name].note = "";

@@ -118,8 +118,8 @@ export class Picture extends Panel {
       const kept = 1 - this.view.zoom / zoom;
       this.view = {
         zoom,
-        y: this.view.y + (about.y - this.view.y) * kept,
-        x: this.view.x + (about.x - this.view.x) * kept,
+        y: this.view.y + (about.y + 0.5 - this.view.y) * kept,
+        x: this.view.x + (about.x + 0.5 - this.view.x) * kept,
       };
     } else this.view = { ...this.view, zoom };
     this.settle();

@@ -1,0 +1,1 @@
+"""A live look at a run and its scan, in the browser of this machine."""

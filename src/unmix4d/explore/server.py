@@ -1,0 +1,189 @@
+"""The server of the explorer: a page, a run in parts, single patterns, virtual images."""
+
+import html
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.resources import files
+from itertools import count
+from string import Template
+from threading import Lock
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from unmix4d.errors import Unmix4dError
+from unmix4d.explore.guard import Guard
+from unmix4d.explore.source import Detector, PatternSource
+from unmix4d.report.viewer import script
+from unmix4d.report.viewer.arrays import Stored, pack
+from unmix4d.report.viewer.book import Book
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+START = """import { explore, Served } from "./explorer.js";
+await explore(document.querySelector("[data-explorer]"), new Served());
+"""
+BINARY = "application/octet-stream"
+SUPERSEDED = 409
+MOST_LANES = 64
+FARTHEST = 1e6
+"""Pixels: no detector is larger or farther away."""
+
+
+@dataclass(slots=True)
+class Latest:
+    """Remembers the newest request of each lane, so that older ones that still wait are dropped."""
+
+    newest: dict[str, int] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def note(self, lane: str, order: int) -> None:
+        """Take note of a request."""
+        with self.lock:
+            self.newest[lane] = max(order, self.newest.pop(lane, 0))
+            while len(self.newest) > MOST_LANES:
+                del self.newest[next(iter(self.newest))]
+
+    def holds(self, lane: str, order: int) -> bool:
+        """Tell whether no newer request of the lane has come."""
+        return order >= self.newest.get(lane, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Routes:
+    """Answers; ``source`` is None where there is no scan to read."""
+
+    book: Book
+    source: PatternSource | None
+    notes: tuple[str, ...] = ()
+    latest: Latest = field(default_factory=Latest)
+    images: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def page(self, _request: Request) -> Response:
+        """Give the page that holds the explorer."""
+        decision = self.book.result.decision
+        crystals = "1 crystal" if decision.n_crystals == 1 else f"{decision.n_crystals} crystals"
+        source = files("unmix4d.explore").joinpath("page.html").read_text(encoding="utf-8")
+        words = {"name": str(self.book.manifest()["name"]), "answer": crystals, "notes": " ".join(self.notes)}
+        filled = {name: html.escape(text) for name, text in words.items()}
+        return HTMLResponse(Template(source).substitute(filled, style=script.style()), headers=HEADERS)
+
+    def module(self, _request: Request) -> Response:
+        """Give the script."""
+        return Response(script.script(), media_type="text/javascript", headers=HEADERS)
+
+    def start(self, _request: Request) -> Response:
+        """Give what starts the script."""
+        return Response(START, media_type="text/javascript", headers=HEADERS)
+
+    def manifest(self, _request: Request) -> Response:
+        """Say what there is."""
+        return JSONResponse({**self.book.manifest(), "live": self.source is not None}, headers=HEADERS)
+
+    def part(self, request: Request) -> Response:
+        """Give the maps, or the factors of one k."""
+        try:
+            return Response(self.book.part(request.path_params["name"]), media_type=BINARY, headers=HEADERS)
+        except KeyError as error:
+            raise HTTPException(404, "there is no such part of this run") from error
+
+    def pattern(self, request: Request) -> Response:
+        """Give the pattern of one probe, unless a newer request of its lane has come meanwhile."""
+        source = self._source()
+        height, width = self.book.result.geometry.scan_shape
+        y, x = _whole(request, "y", height - 1), _whole(request, "x", width - 1)
+        lane, order = request.query_params.get("lane", "")[:64], _whole(request, "order", 2**53, missing=0)
+        self.latest.note(lane, order)
+        # The lock is taken first: whoever waited for it may be out of date by now.
+        with source.lock:
+            if not self.latest.holds(lane, order):
+                raise HTTPException(SUPERSEDED, "a newer request came")
+        arrays = {"measured": Stored(source.measured(y, x), "f4")}
+        filtered = source.filtered(y, x)
+        if filtered is not None:
+            arrays["filtered"] = Stored(filtered, "f4")
+        return Response(pack(arrays), media_type=BINARY, headers=HEADERS)
+
+    def virtual(self, request: Request) -> Response:
+        """Give the exact image of a detector block by block; a newer image ends it."""
+        source = self._source()
+        place = {name: _number(request, name, -FARTHEST) for name in ("cy", "cx")}
+        radii = {name: _number(request, name, 0) for name in ("inner", "outer")}
+        blocks = source.virtual(Detector(**place, **radii))
+        order = next(self.images)
+        self.latest.note("virtual image", order)
+
+        def records() -> Iterator[bytes]:
+            for first, values in blocks:
+                if not self.latest.holds("virtual image", order):
+                    return
+                yield np.array([first, len(values)], "<u4").tobytes() + values.astype("<f4").tobytes()
+
+        return StreamingResponse(records(), media_type=BINARY, headers=HEADERS)
+
+    def _source(self) -> PatternSource:
+        if self.source is None:
+            raise HTTPException(404, "the scan of this run was not found: name it with --scan")
+        return self.source
+
+
+def make_app(routes: Routes, *, token: str, port: int) -> Guard:
+    """Make the application that answers under the token, on this port of 127.0.0.1."""
+    app = Starlette(
+        routes=[
+            Route("/", routes.page),
+            Route("/explorer.js", routes.module),
+            Route("/start.js", routes.start),
+            Route("/manifest", routes.manifest),
+            Route("/part/{name}", routes.part),
+            Route("/pattern", routes.pattern),
+            Route("/virtual", routes.virtual),
+        ],
+        exception_handlers={HTTPException: _say, Unmix4dError: _unreadable},  # type: ignore[dict-item]
+    )
+    return Guard(app, token, port)
+
+
+def _say(_request: Request, error: HTTPException) -> Response:
+    return PlainTextResponse(error.detail, error.status_code, HEADERS)
+
+
+def _unreadable(_request: Request, error: Unmix4dError) -> Response:
+    return PlainTextResponse(str(error), 500, HEADERS)
+
+
+def _whole(request: Request, name: str, most: int, missing: int | None = None) -> int:
+    """Take a whole number from 0 to ``most`` from the question."""
+    text = request.query_params.get(name)
+    if text is None and missing is not None:
+        return missing
+    if (
+        text is None
+        or not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)))
+        or int(text) > most
+    ):
+        raise HTTPException(400, f"{name} must be a whole number from 0 to {most}")
+    return int(text)
+
+
+def _number(request: Request, name: str, least: float) -> float:
+    try:
+        value = float(request.query_params.get(name, ""))
+    except ValueError:
+        value = math.nan
+    if not least <= value <= FARTHEST:
+        raise HTTPException(400, f"{name} must be a number from {least:g} to {FARTHEST:g}")
+    return value

@@ -1,0 +1,93 @@
+"""`unmix4d explore`: it says where it is, ends with Ctrl-C, and refuses what cannot be shown."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+
+pytest.importorskip("uvicorn", reason="the extra ui is not installed")
+
+
+@pytest.fixture
+def served(program):
+    """Start the explorer on arguments; gives the first line that it prints."""
+    started = []
+
+    def begin(*arguments):
+        process = subprocess.Popen(
+            [program, "explore", *map(str, arguments), "--no-browser"], stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process, process.stdout.readline()
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+def test_it_serves_a_run_until_it_is_interrupted(served, folder):
+    process, line = served(folder)
+    address = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/", line)[0]
+    with urlopen(address) as page:  # noqa: S310 - our own address
+        assert "crystals <span>in small.npy" in page.read().decode()
+    with urlopen(f"{address}pattern?y=3&x=4") as pattern:  # noqa: S310 - our own address
+        assert len(pattern.read()) > 4 * 32 * 32
+    process.send_signal(signal.SIGINT)
+    assert process.wait(15) == 0
+
+
+def test_a_run_that_was_copied_finds_its_scan_and_a_batch_system_ends_it(served, folder, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(folder, moved)
+    process, line = served(moved, "--port", 0)
+    address = re.search(r"http://\S+/", line)[0]
+    with urlopen(f"{address}pattern?y=0&x=0") as pattern:  # noqa: S310 - our own address
+        assert pattern.status == 200
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+
+
+def test_a_port_that_is_taken_is_refused(unmix4d, folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = unmix4d("explore", folder, "--no-browser", "--port", port)
+    assert done.returncode == 4
+    assert f"port {port} cannot be used" in done.stderr
+
+
+def test_what_is_no_run_is_refused(unmix4d, tmp_path):
+    done = unmix4d("explore", tmp_path, "--no-browser")
+    assert done.returncode == 3
+    assert "give the folder of a finished run" in done.stderr
+
+
+def test_another_scan_is_refused(unmix4d, folder, tmp_path, patterns):
+    np.save(tmp_path / "other.npy", patterns[:5])
+    done = unmix4d("explore", folder, "--scan", tmp_path / "other.npy", "--no-browser")
+    assert done.returncode == 2
+    assert "give the scan of this run" in done.stderr
+
+
+def test_the_browser_is_opened_unless_told_not_to(folder, program, tmp_path):
+    opened = tmp_path / "opened"
+    fake = tmp_path / "browser"
+    fake.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    fake.chmod(0o755)
+    process = subprocess.Popen(
+        [program, "explore", folder], stdout=subprocess.PIPE, text=True, env={**os.environ, "BROWSER": f"{fake} %s"}
+    )
+    line = process.stdout.readline()
+    while not opened.exists() or not opened.read_text():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(15) == 0
+    process.stdout.close()
+    assert opened.read_text().strip() in line
