@@ -12,11 +12,13 @@ from unmix4d.errors import UsageError
 from unmix4d.prepare.chain import make_source
 from unmix4d.prepare.source import Source
 from unmix4d.prepare.tiles import Tile
-from unmix4d.records import BoolArray, FloatArray, RunResult, Scan
+from unmix4d.records import AnyArray, BoolArray, FloatArray, RunResult, Scan
 from unmix4d.registry import Filter
 
 BLOCK_BYTES = 8 * 2**20
 """Small enough that a pattern that is asked for meanwhile does not wait long."""
+
+CACHED_VALUES = 2**18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +74,24 @@ class PatternSource:
         shape = self.source.geometry.pattern_shape
         mask = detector.mask(shape)
         rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else np.s_[:0, :0]
         width = self.source.geometry.scan_shape[1]
         for tile in self.source.tiles:
             with self.lock:
                 counts = self.source.read_counts(tile)
-            patterns = counts.reshape(-1, *shape)
-            sums = np.zeros(len(patterns), np.float32)
-            if len(rows):
-                part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-                inside = patterns[(slice(None), *part)].reshape(len(patterns), -1)
-                sums = inside.astype(np.float32) @ mask[part].ravel().astype(np.float32)
-            yield tile.rows.start * width + tile.columns.start, np.asarray(sums, np.float32)
+            patterns = counts.reshape(-1, *shape)[(slice(None), *part)]
+            yield tile.rows.start * width + tile.columns.start, _sums(patterns, mask[part])
+
+
+def _sums(patterns: AnyArray, mask: BoolArray) -> FloatArray:
+    """Sum the masked pixels of each pattern (n, y, x); a few at a time, which stay in the processor's cache."""
+    weights = mask.ravel().astype(np.float32)
+    step = max(1, CACHED_VALUES // max(1, mask.size))
+    sums = np.zeros(len(patterns), np.float32)
+    for i in range(0, len(patterns), step):
+        few = patterns[i : i + step]
+        sums[i : i + step] = few.reshape(len(few), -1).astype(np.float32) @ weights
+    return sums
 
 
 def pattern_source(scan: Scan, result: RunResult, settings: Settings) -> PatternSource:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
+from PIL import Image
 
 from unmix4d.records import RunResult
 from unmix4d.report import paper_sections, sections
@@ -22,6 +23,9 @@ DPI = 150
 CSS_PIXELS_PER_INCH = 100
 WANTED_BYTES = 4_800_000
 """What a report takes at most if its figures leave room for it; tables and words need little."""
+
+LARGE_BYTES = 250_000
+"""A larger figure is shown with 256 colours; the folder of figures has all of them."""
 
 LEAST_EXPLORER_BYTES = 1_000_000
 BASE64 = 4 / 3
@@ -149,4 +153,17 @@ def _data_uri(figure: Figure) -> str:
     image = BytesIO()
     # Without the name of the software the same run gives the same bytes.
     figure.savefig(image, format="png", dpi=DPI, metadata={"Software": None})
-    return "data:image/png;base64," + b64encode(image.getvalue()).decode("ascii")
+    data = image.getvalue()
+    if len(data) > LARGE_BYTES:
+        data = _with_palette(data)
+    return "data:image/png;base64," + b64encode(data).decode("ascii")
+
+
+def _with_palette(png: bytes) -> bytes:
+    """Keep the 256 colours that cover a picture best: less than half the bytes, no colour off by more than 1/16."""
+    image = BytesIO()
+    colors = (
+        Image.open(BytesIO(png)).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
+    colors.save(image, "png", optimize=True)
+    return image.getvalue()

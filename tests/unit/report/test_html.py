@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import io
 import json
 import re
 from dataclasses import replace
@@ -9,13 +10,15 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
+from PIL import Image
 
 from unmix4d.errors import ResourceError
 from unmix4d.records import CriterionCurve, OverlapMap
 from unmix4d.report import sections
 from unmix4d.report.captions import CAPTIONS
 from unmix4d.report.figures import FIGURES, PAPER_FIGURES
-from unmix4d.report.html import CONTENTS, render_report, write_report
+from unmix4d.report.html import CONTENTS, _with_palette, render_report, write_report
 from unmix4d.report.sheet import message_figure
 from unmix4d.report.viewer.arrays import unpack
 
@@ -103,6 +106,19 @@ def test_pictures_are_pngs_of_the_size_that_the_page_keeps_free(page):
         width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
         assert int(image["width"]) <= 1000
         assert width / height == pytest.approx(int(image["width"]) / int(image["height"]), rel=0.02)
+
+
+def test_a_large_picture_keeps_the_colours_that_cover_it_best():
+    rng = np.random.default_rng(0)
+    noise = colormaps["magma"](rng.random((300, 300)))[..., :3]
+    picture = np.round(255 * np.where(np.arange(300)[:, None, None] < 200, noise, 1.0)).astype(np.uint8)
+    before = io.BytesIO()
+    Image.fromarray(picture).save(before, "png")
+    after = _with_palette(before.getvalue())
+    assert len(after) < len(before.getvalue()) / 2
+    shown = np.asarray(Image.open(io.BytesIO(after)).convert("RGB")).astype(int)
+    assert np.abs(shown - picture).max() <= 16
+    assert (shown[200:] == 255).all(), "white stays white"
 
 
 def test_it_can_be_mailed(source):

@@ -41,6 +41,7 @@ EVERYTHING = Detail()
 LADDER = (
     Detail(chosen="f2", others="q1", side=256, others_side=128),
     Detail(chosen="f2", others="q1", side=128, others_side=64),
+    Detail(chosen="q1", others="q1", side=128, others_side=64),
     Detail(chosen="f2", others=None, side=128),
     Detail(chosen="q1", others=None, side=128),
     Detail(chosen="q1", others=None, side=64),

@@ -2,6 +2,7 @@
 
 const PLAIN = { f4: Float32Array, i1: Int8Array, i2: Int16Array, u1: Uint8Array };
 const STEPS = 255;
+const MOST_SORTED = 16384; // values; as many as 128 x 128 pixels have
 
 let halves = null;
 
@@ -62,16 +63,17 @@ export async function inflate(bytes) {
 
 /** The value below which a share (percent) of the values lies; of many values, of every n-th of them. */
 export function percentile(values, percent, mask = null) {
-  const stride = Math.max(1, Math.floor(values.length / 65536)) | 1;
-  const picked = [];
+  const stride = Math.ceil(values.length / MOST_SORTED) | 1;
+  const picked = new Float32Array(Math.ceil(values.length / stride));
+  let n = 0;
   for (let i = 0; i < values.length; i += stride) {
-    if ((!mask || mask[i]) && Number.isFinite(values[i])) picked.push(values[i]);
+    if ((!mask || mask[i]) && Number.isFinite(values[i])) picked[n++] = values[i];
   }
-  if (!picked.length) return 0;
-  const sorted = Float64Array.from(picked).sort();
-  const place = ((sorted.length - 1) * percent) / 100;
+  if (!n) return 0;
+  const sorted = picked.subarray(0, n).sort();
+  const place = ((n - 1) * percent) / 100;
   const low = Math.floor(place);
-  const high = Math.min(low + 1, sorted.length - 1);
+  const high = Math.min(low + 1, n - 1);
   return sorted[low] + (sorted[high] - sorted[low]) * (place - low);
 }
 

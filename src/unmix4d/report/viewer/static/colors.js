@@ -69,25 +69,25 @@ export function contrastOf(one, other) {
 
 /** Values as RGBA: `share` gives 0 ... 1 for a value, masked pixels are slate. */
 export function paintValues(values, share, scale, mask = null) {
-  const table = scaleColors(scale);
-  const out = new Uint8ClampedArray(values.length * 4);
+  const colors = scaleColors(scale);
+  const table = packed([...Array.from({ length: 256 }, (_, i) => colors.subarray(3 * i, 3 * i + 3)), MASKED]);
+  const out = new Uint32Array(values.length);
   for (let i = 0; i < values.length; i++) {
     const masked = (mask && !mask[i]) || Number.isNaN(values[i]);
-    const at = masked ? 0 : 3 * Math.round(255 * Math.min(1, Math.max(0, share(values[i]))));
-    for (let c = 0; c < 3; c++) out[4 * i + c] = masked ? MASKED[c] : table[at + c];
-    out[4 * i + 3] = 255;
+    out[i] = table[masked ? 256 : Math.round(255 * Math.min(1, Math.max(0, share(values[i]))))];
   }
-  return out;
+  return new Uint8ClampedArray(out.buffer);
 }
 
 /** Whole numbers as RGBA: `colors[label + 1]` is that of a label, the first of -1. */
 export function paintLabels(labels, colors) {
-  const table = colors.map(rgb);
-  const out = new Uint8ClampedArray(labels.length * 4);
-  for (let i = 0; i < labels.length; i++) {
-    const color = table[labels[i] + 1];
-    for (let c = 0; c < 3; c++) out[4 * i + c] = color[c];
-    out[4 * i + 3] = 255;
-  }
-  return out;
+  const table = packed(colors.map(rgb));
+  const out = new Uint32Array(labels.length);
+  for (let i = 0; i < labels.length; i++) out[i] = table[labels[i] + 1];
+  return new Uint8ClampedArray(out.buffer);
+}
+
+/** Colours as the four bytes of a pixel. */
+function packed(colors) {
+  return new Uint32Array(Uint8Array.from(colors.flatMap((color) => [...color, 255])).buffer);
 }

@@ -4,8 +4,8 @@ import { mapChoices, reflect } from "./controls.js";
 import { paintMap, tellProbe } from "./maps.js";
 import { readLine, readProbe, readVirtual } from "./live.js";
 import { alongLine, changeDetector, detectorMask, presetDetector, Run, scaleBar } from "./model.js";
-import { make } from "./panel.js";
 import { showComponents, showProbe, showWeights, tellPixel } from "./patterns.js";
+import { drawWaiting, make } from "./panel.js";
 import { Page } from "./page.js";
 import { saveProfile, showDecision, showLine, showOverlap } from "./sections.js";
 
@@ -38,6 +38,7 @@ export class Explorer extends Page {
       run,
       id: made++,
       measured: null,
+      asked: null,
       trouble: null,
       linePatterns: null,
       exact: null,
@@ -86,6 +87,7 @@ export class Explorer extends Page {
   /** Change the state; what depends on it is drawn with the next frame. */
   update(changes) {
     Object.assign(this.state, changes);
+    if ("probe" in changes || "hover" in changes) readProbe(this); // at once: it takes longer than a frame
     for (const name of Object.keys(changes)) this.changed.add(name);
     if (!this.frame) this.frame = new Promise((done) => requestAnimationFrame(() => done(this.render())));
     return this.frame;
@@ -99,6 +101,7 @@ export class Explorer extends Page {
   async render() {
     try {
       await this.draw();
+      drawWaiting();
     } finally {
       this.frame = null;
       if (this.changed.size) this.update({});
@@ -118,7 +121,7 @@ export class Explorer extends Page {
     if (any("detector", "tool")) for (const picture of Object.values(this.pictures)) picture.redraw();
     const look = any("contrast", "gamma", "percent", "scale");
     if (all || any("probe", "hover", "map")) this.map.say(tellProbe(this, this.looked));
-    if (any("k", "probe", "hover")) readProbe(this);
+    if (any("k")) readProbe(this);
     if (all || look || any("probe", "hover", "measured")) showProbe(this);
     if (all || any("probe", "hover")) showWeights(this);
     if (all || look || any("map")) showComponents(this);

@@ -6,18 +6,21 @@ import { alongLine } from "./model.js";
 export async function readProbe(explorer) {
   if (!explorer.run.transport.live || !explorer.factors.full) return;
   const { y, x } = explorer.looked;
+  const place = `${y},${x}`;
+  if (explorer.asked === place) return; // the click on what the pointer is at already
+  explorer.asked = place;
   const signal = explorer.renew("reading");
   try {
     explorer.measured = await explorer.run.transport.pattern(y, x, signal);
     explorer.trouble = null;
   } catch (error) {
     if (signal.aborted) return;
-    explorer.measured = null;
+    explorer.measured = explorer.asked = null;
     explorer.trouble = error.message;
   }
   if (signal.aborted) return;
   await explorer.update({ measured: null });
-  if (explorer.measured && !signal.aborted) explorer.root.dataset.painted = `${y},${x}`;
+  if (explorer.measured && !signal.aborted) explorer.root.dataset.painted = place;
 }
 
 /** Read the patterns along the line. */

@@ -72,23 +72,24 @@ export function paintMap(explorer) {
   return { rgba, legend: clusterLegend(run, factors) };
 }
 
-function paintOverlap({ run, factors, state }) {
+function paintOverlap(explorer) {
+  const { run, factors, state } = explorer;
   const { thresholds, colors } = run.manifest;
-  const shades = levelColors({ run, state });
-  const levels = overlapLevels(factors, thresholds);
+  const shades = levelColors(explorer);
+  const levels = explorer.cached("levels", () => overlapLevels(factors, thresholds));
   const limit = Math.fround(state.threshold);
   const greys = GREYS.map((share) => hex([share, share, share].map((v) => Math.round(255 * v))));
+  const { labels, ratio } = factors;
+  const picked = new Int16Array(labels.length);
+  for (let p = 0; p < labels.length; p++) {
+    if (levels[p] >= 0 && ratio[p] >= limit) picked[p] = GREYS.length + levels[p];
+    else picked[p] = labels[p] < 0 ? -1 : labels[p] % GREYS.length;
+  }
   const table = [colors.none, ...greys, BELOW_LEVELS, ...shades];
-  const picked = Int16Array.from(factors.labels, (label, p) => {
-    if (factors.first[p] >= 0 && factors.ratio[p] >= limit) return GREYS.length + levels[p];
-    return label < 0 ? -1 : label % GREYS.length;
-  });
   const legend = thresholds.map((t, i) => chip(shades[i], `≥ ${Math.round(100 * t)} %`));
   legend.unshift(chip(BELOW_LEVELS, `below ${Math.round(100 * thresholds[0])} %`));
-  return {
-    rgba: paintLabels(picked, table),
-    legend: [...legend, chip(greys[0], "less overlap: clusters in greys"), chip(colors.none, "none")],
-  };
+  legend.push(chip(greys[0], "less overlap: clusters in greys"), chip(colors.none, "none"));
+  return { rgba: paintLabels(picked, table), legend };
 }
 
 export function chip(color, words) {

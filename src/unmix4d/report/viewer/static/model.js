@@ -142,33 +142,37 @@ function strongest(crystals, seen) {
 }
 
 /** How much crystals overlap from a ratio on: share of the assessed probes, and pairs, most probes first. */
-export function overlapAt(factors, threshold) {
+export function overlapAt({ ratio, first, second, nCrystals: n }, threshold) {
   const limit = Math.fround(threshold);
-  const pairs = new Map();
+  const counts = new Uint32Array(n * n);
+  const sums = new Float64Array(n * n);
   let [assessed, reached] = [0, 0];
-  for (let p = 0; p < factors.ratio.length; p++) {
-    if (factors.first[p] < 0) continue;
+  for (let p = 0; p < ratio.length; p++) {
+    if (first[p] < 0) continue;
     assessed++;
-    if (factors.ratio[p] < limit) continue;
+    if (ratio[p] < limit) continue;
     reached++;
-    const [i, j] = [factors.first[p], factors.second[p]].sort((a, b) => a - b);
-    const key = i * factors.nCrystals + j;
-    const pair = pairs.get(key) ?? { i, j, n: 0, sum: 0 };
-    pair.n++;
-    pair.sum += factors.ratio[p];
-    pairs.set(key, pair);
+    const pair = Math.min(first[p], second[p]) * n + Math.max(first[p], second[p]);
+    counts[pair]++;
+    sums[pair] += ratio[p];
   }
-  const rows = [...pairs.values()].map(({ i, j, n, sum }) => ({ i, j, n, mean: sum / n }));
-  rows.sort((a, b) => b.n - a.n || a.i - b.i || a.j - b.j);
-  return { assessed, reached, share: assessed ? reached / assessed : NaN, pairs: rows };
+  const pairs = [];
+  counts.forEach((count, pair) => {
+    if (count) pairs.push({ i: Math.floor(pair / n), j: pair % n, n: count, mean: sums[pair] / count });
+  });
+  pairs.sort((a, b) => b.n - a.n);
+  return { assessed, reached, share: assessed ? reached / assessed : NaN, pairs };
 }
 
 /** Number of thresholds that each ratio reaches; -1 where it was not assessed. */
-export function overlapLevels(factors, thresholds) {
+export function overlapLevels({ ratio, first }, thresholds) {
   const limits = thresholds.map(Math.fround);
-  return Int16Array.from(factors.ratio, (ratio, p) =>
-    factors.first[p] < 0 ? -1 : limits.filter((limit) => ratio >= limit).length,
-  );
+  const levels = new Int16Array(ratio.length);
+  for (let p = 0; p < levels.length; p++) {
+    if (first[p] < 0) levels[p] = -1;
+    else for (const limit of limits) if (ratio[p] >= limit) levels[p]++;
+  }
+  return levels;
 }
 
 /** Share of the k in the range of interest at which a probe stays in its cluster; NaN where it has none. */

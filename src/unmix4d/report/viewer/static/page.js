@@ -4,7 +4,7 @@ import { Bars, Chart } from "./chart.js";
 import { detectorBox, lineBox, thresholdBox, toolbar } from "./controls.js";
 import { make } from "./panel.js";
 import { Picture } from "./picture.js";
-import { showLine, Strip } from "./sections.js";
+import { Strip, tellProfile } from "./sections.js";
 
 /** Builds the page; `Explorer` says what happens. */
 export class Page {
@@ -43,7 +43,9 @@ export class Page {
     });
     this.lineStrip = new Strip({ ...common, name: "line" });
     this.profile = new Chart({ ...common, title: "Profile along the line", name: "profile" });
-    this.profile.canvas.addEventListener("pointermove", () => this.factors.full && showLine(this));
+    for (const kind of ["pointermove", "pointerleave"]) {
+      this.profile.canvas.addEventListener(kind, () => tellProfile(this));
+    }
     this.curve = new Chart({
       ...common,
       title: "Over k",
@@ -143,6 +145,7 @@ export class Page {
       make("p", {}, words),
       lineBox(this),
       this.profile.element,
+      make("div", { class: "legend profile-legend" }),
       make("p", { class: "line-told" }),
       this.lineStrip.element,
     );

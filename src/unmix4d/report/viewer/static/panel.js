@@ -26,6 +26,13 @@ export function download(name, blob) {
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
+const waiting = new Set(); // panels that are to be drawn
+
+/** Draw every panel that waits for it. */
+export function drawWaiting() {
+  for (const panel of [...waiting]) panel.drawNow();
+}
+
 export class Panel {
   /** `look()` gives the colours {ink, soft, line, panel, accent}; `file` begins the names of exports. */
   constructor({ title, name, label, look, file, bare = false, focusable = true }) {
@@ -48,7 +55,6 @@ export class Panel {
     }
     this.element.append(this.canvas, this.words);
     this.size = [0, 0];
-    this.waiting = false;
     new ResizeObserver(() => this.fit()).observe(this.element);
   }
 
@@ -83,16 +89,14 @@ export class Panel {
     this.drawNow();
   }
 
+  /** Draw with the next frame, or with `drawWaiting`. */
   redraw() {
-    if (this.waiting) return;
-    this.waiting = true;
-    requestAnimationFrame(() => {
-      this.waiting = false;
-      this.drawNow();
-    });
+    if (!waiting.size) requestAnimationFrame(drawWaiting);
+    waiting.add(this);
   }
 
   drawNow() {
+    waiting.delete(this);
     const [width, height] = this.size;
     if (!width) return;
     const context = this.canvas.getContext("2d");

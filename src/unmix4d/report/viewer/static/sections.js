@@ -120,13 +120,26 @@ export function showLine(explorer) {
     series: [...shown, { name: "ratio", color: explorer.look().ink, ys: ratio, right: true, dash: [5, 4] }],
     marks: [],
   });
-  const hovered = profile.hovered;
-  profile.say(
-    hovered === null || !points[hovered]
-      ? "solid: weights in the colours of their crystals; dashed: ratio of second to first"
-      : `${told(xs[hovered])} ${step === null ? "probes" : "nm"} · ratio ${told(ratio[hovered])}`,
-  );
+  explorer.root
+    .querySelector(".profile-legend")
+    .replaceChildren(
+      ...shown.map(({ name, color }) => chip(color, name)),
+      make("span", { class: "key" }, "- - ratio of second to first"),
+    );
+  tellProfile(explorer);
   showLinePatterns(explorer);
+}
+
+/** Say the values at the place of the profile that is pointed at. */
+export function tellProfile({ profile, run }) {
+  const { data, hovered } = profile;
+  if (!data || hovered === null || hovered >= data.xs.length) {
+    profile.say("Point at the curves to read their values.");
+    return;
+  }
+  const unit = run.manifest.scan.step_nm === null ? "probes" : "nm";
+  const values = data.series.map(({ name, ys }) => `${name} ${told(ys[hovered])}`);
+  profile.say([`${told(data.xs[hovered])} ${unit}`, ...values].join(" · "));
 }
 
 function showLinePatterns(explorer) {
