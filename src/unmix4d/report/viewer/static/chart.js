@@ -4,7 +4,7 @@ import { contrastOf } from "./colors.js";
 import { Panel } from "./panel.js";
 
 const LEAST_CONTRAST = 2; // a curve with less is edged
-const MARGIN = { left: 58, right: 54, top: 12, bottom: 40 };
+const MARGIN = { left: 66, right: 54, top: 12, bottom: 40 };
 
 /** Round numbers from `low` to `high`, about `n` of them. */
 export function ticks(low, high, n = 5) {

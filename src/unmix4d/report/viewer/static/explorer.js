@@ -199,9 +199,9 @@ export class Explorer extends Page {
 
   drawProbe(pen, picture, { y, x }, color) {
     const [px, py] = picture.toScreen(y, x);
-    const half = Math.max(picture.where.scale / 2, 3) + 1;
-    pen.rect(px - half, py - half, 2 * half, 2 * half, { stroke: "#000000", line: 4 });
-    pen.rect(px - half, py - half, 2 * half, 2 * half, { stroke: color, line: 2 });
+    const [w, h] = [picture.where.scale, picture.where.tall].map((size) => Math.max(size, 6) + 2);
+    pen.rect(px - w / 2, py - h / 2, w, h, { stroke: "#000000", line: 4 });
+    pen.rect(px - w / 2, py - h / 2, w, h, { stroke: color, line: 2 });
   }
 
   drawOnPattern(pen, picture) {
@@ -345,9 +345,14 @@ export class Explorer extends Page {
   }
 }
 
-/** Start the explorer in an element with data from a transport. */
+/** Start the explorer in an element with data from a transport; what goes wrong is said there. */
 export async function explore(root, transport) {
-  const run = await new Run(await transport.manifest(), transport).open();
-  root.explorer = new Explorer(root, run);
-  return root.explorer.start();
+  try {
+    const run = await new Run(await transport.manifest(), transport).open();
+    root.explorer = new Explorer(root, run);
+    return await root.explorer.start();
+  } catch (error) {
+    root.append(make("p", { role: "alert" }, `The explorer cannot start in this browser: ${error.message}`));
+    throw error;
+  }
 }

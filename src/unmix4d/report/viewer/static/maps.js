@@ -6,7 +6,9 @@ import { told } from "./chart.js";
 import { make } from "./panel.js";
 import { overlapLevels, stabilityMap } from "./model.js";
 
-const BELOW_LEVELS = "#c9a0dc"; // reaches the chosen threshold, but no level
+// What reaches the chosen threshold, but no level.
+const BELOW_LEVELS = "#c9a0dc";
+const BELOW_LEVELS_SAFE = "#ffffff";
 const GREYS = [0.36, 0.6, 0.45, 0.69, 0.52];
 const MAP_SCALE = "viridis";
 
@@ -85,9 +87,10 @@ function paintOverlap(explorer) {
     if (levels[p] >= 0 && ratio[p] >= limit) picked[p] = GREYS.length + levels[p];
     else picked[p] = labels[p] < 0 ? -1 : labels[p] % GREYS.length;
   }
-  const table = [colors.none, ...greys, BELOW_LEVELS, ...shades];
+  const below = state.safe ? BELOW_LEVELS_SAFE : BELOW_LEVELS;
+  const table = [colors.none, ...greys, below, ...shades];
   const legend = thresholds.map((t, i) => chip(shades[i], `≥ ${Math.round(100 * t)} %`));
-  legend.unshift(chip(BELOW_LEVELS, `below ${Math.round(100 * thresholds[0])} %`));
+  legend.unshift(chip(below, `below ${Math.round(100 * thresholds[0])} %`));
   legend.push(chip(greys[0], "less overlap: clusters in greys"), chip(colors.none, "none"));
   return { rgba: paintLabels(picked, table), legend };
 }

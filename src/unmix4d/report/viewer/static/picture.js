@@ -4,6 +4,7 @@ import { make, Panel } from "./panel.js";
 
 const STRIP = 24; // CSS pixels below a picture for its scale bar
 const SLACK = 4; // pixels that a click may move
+const THINNEST = 40; // CSS pixels that a picture has along its shorter side
 const ZOOM_STEP = 1.4;
 const LARGEST_ZOOM = 64;
 
@@ -56,39 +57,44 @@ export class Picture extends Panel {
 
   heightFor(width) {
     const [h, w] = this.shape;
-    return Math.max(40, Math.min((width * h) / w, width * this.tallest)) + this.strip;
+    return Math.max(THINNEST + 2, Math.min((width * h) / w, width * this.tallest)) + this.strip;
   }
 
-  /** Where the picture is: the frame, the size of an element, and the corner of element (0, 0). */
+  /**
+   * Where the picture is: the frame, the width of an element (`scale`) and its height (`tall`), and the corner of
+   * element (0, 0). A scan of one line is drawn as a band.
+   */
   place(width = this.size[0], height = this.size[1]) {
     const [h, w] = this.shape;
     const room = [width - 2, height - this.strip - 2];
     const fitting = Math.min(room[0] / w, room[1] / h);
-    const frame = { width: w * fitting, height: Math.max(h * fitting, 1) };
+    const drawn = (n, most) => Math.max(n * fitting, Math.min(THINNEST, most));
+    const frame = { width: drawn(w, room[0]), height: drawn(h, room[1]) };
     frame.left = 1 + (room[0] - frame.width) / 2;
     frame.top = 1 + (room[1] - frame.height) / 2;
-    const scale = fitting * this.view.zoom;
+    const scale = (frame.width / w) * this.view.zoom;
+    const tall = (frame.height / h) * this.view.zoom;
     const middle = (at, n) => Math.min(Math.max(at, n / this.view.zoom / 2), n - n / this.view.zoom / 2);
     const left = frame.left + frame.width / 2 - middle(this.view.x, w) * scale;
-    const top = frame.top + frame.height / 2 - middle(this.view.y, h) * scale;
-    return { frame, scale, left, top };
+    const top = frame.top + frame.height / 2 - middle(this.view.y, h) * tall;
+    return { frame, scale, tall, left, top };
   }
 
   /** Place on the canvas, in CSS pixels, of the middle of an element. */
   toScreen(y, x) {
-    const { scale, left, top } = this.where;
-    return [left + (x + 0.5) * scale, top + (y + 0.5) * scale];
+    const { scale, tall, left, top } = this.where;
+    return [left + (x + 0.5) * scale, top + (y + 0.5) * tall];
   }
 
   /** Element under a place on the canvas, fractions counted from its middle; null outside the picture. */
   fromScreen(px, py, clamped = false) {
-    const { frame, scale, left, top } = this.place();
+    const { frame, scale, tall, left, top } = this.place();
     const inside =
       px >= frame.left && px < frame.left + frame.width && py >= frame.top && py < frame.top + frame.height;
     if (!inside && !clamped) return null;
     const within = (value, n) => Math.min(Math.max(value, -0.5), n - 0.5 - 1e-9);
     return {
-      y: within((py - top) / scale - 0.5, this.shape[0]),
+      y: within((py - top) / tall - 0.5, this.shape[0]),
       x: within((px - left) / scale - 0.5, this.shape[1]),
     };
   }
@@ -96,10 +102,10 @@ export class Picture extends Panel {
   paint(pen, width, height) {
     const look = this.look();
     this.where = this.place(width, height);
-    const { frame, scale, left, top } = this.where;
+    const { frame, scale, tall, left, top } = this.where;
     const [h, w] = this.shape;
     pen.within(frame.left, frame.top, frame.width, frame.height, () => {
-      pen.image(this.source, left, top, w * scale, h * scale);
+      pen.image(this.source, left, top, w * scale, h * tall);
       this.hooks.overlay(pen, this);
     });
     pen.rect(frame.left - 0.5, frame.top - 0.5, frame.width + 1, frame.height + 1, {
@@ -156,8 +162,8 @@ export class Picture extends Panel {
       drag.moved ||= Math.hypot(dx, dy) > SLACK;
       if (drag.taken) return drag.taken.move(this.at(event, true));
       if (!drag.moved || this.view.zoom === 1) return null;
-      const { scale } = this.place();
-      this.view = { ...this.view, y: drag.view.y - dy / scale, x: drag.view.x - dx / scale };
+      const { scale, tall } = this.place();
+      this.view = { ...this.view, y: drag.view.y - dy / tall, x: drag.view.x - dx / scale };
       return this.settle();
     });
     canvas.addEventListener("pointerup", (event) => {
