@@ -20,6 +20,7 @@ from unmix4d.records import ClusterComparison, ClusterMap, Decision, OverlapMap,
 
 if TYPE_CHECKING:
     from unmix4d.explore.server import Routes
+    from unmix4d.explore.widget import ExplorerWidget
 
 __all__ = [
     "READING",
@@ -216,6 +217,28 @@ class Run:
         write_report(self.result, Path(path))
         return Path(path)
 
+    def explore(self, source: Any = None) -> "ExplorerWidget":  # noqa: ANN401 - as open_scan
+        """Show the run in a notebook: maps, patterns, overlap, other k, virtual images.
+
+        Parameters
+        ----------
+        source : path, array, signal or Scan, optional
+            The scan, for its measured patterns; by default the file that was run on, if it is still there.
+
+        Returns
+        -------
+        ExplorerWidget
+
+        Raises
+        ------
+        UsageError
+            If the extra ``ui`` is not installed, or the scan does not fit the run.
+        """
+        _need("anywidget", "starlette")
+        from unmix4d.explore.widget import ExplorerWidget  # noqa: PLC0415 - needs the extra
+
+        return ExplorerWidget(_routes(self, source, self.settings))
+
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the run folder: settings, result, report, figures, tables and signals; give its path.
 
@@ -289,16 +312,24 @@ def explorer_of(
     InputError
         If the folder holds no run, or the scan cannot be read.
     """
-    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    _need("starlette", "uvicorn")
+    run = Run.load(folder)
+    return _routes(run, scan, run.settings.updated(**options))
+
+
+def _need(*packages: str) -> None:
+    missing = [name for name in packages if find_spec(name) is None]
     if missing:
         raise UsageError(f"the explorer needs {' and '.join(missing)}: pip install 'unmix4d[ui]'")
-    from unmix4d.explore.serve import make_routes  # noqa: PLC0415 - needs the extra
 
-    run = Run.load(folder)
+
+def _routes(run: Run, scan: Any, settings: Settings) -> "Routes":  # noqa: ANN401 - as open_scan
+    """Make ready to show a run with its scan, which is looked for where it was if none is given."""
+    from unmix4d.explore.server import make_routes  # noqa: PLC0415 - needs the extra
+
     found = Path(run.result.record.source) if scan is None else scan
     if scan is None and not found.exists():
-        return make_routes(run.result, run.settings, None)
-    settings = run.settings.updated(**options)
+        return make_routes(run.result, settings, None)
     return make_routes(run.result, settings, open_scan(found, settings))
 
 

@@ -4,17 +4,11 @@ import secrets
 import socket
 import webbrowser
 from collections.abc import Callable
-from pathlib import Path
 
 import uvicorn
 
-from unmix4d.config import Settings
 from unmix4d.errors import ResourceError
 from unmix4d.explore.server import Routes, make_app
-from unmix4d.explore.source import pattern_source
-from unmix4d.read.identity import source_digest
-from unmix4d.records import RunResult, Scan
-from unmix4d.report.viewer.book import Book
 
 ADDRESS = "127.0.0.1"
 TOKEN_BYTES = 16
@@ -28,27 +22,6 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready()
-
-
-def make_routes(result: RunResult, settings: Settings, scan: Scan | None) -> Routes:
-    """Prepare what is served, with a note on the page where the scan is missing or is another one.
-
-    Raises
-    ------
-    UsageError
-        If the scan does not have the run's shape.
-    """
-    source = None if scan is None else pattern_source(scan, result, settings)
-    notes = []
-    if scan is None:
-        notes.append(
-            f"The scan {result.record.source} was not found: patterns are reconstructed ones. Name it with --scan."
-        )
-    elif source_digest(scan) != result.record.source_digest:
-        notes.append(
-            f"{Path(str(scan.metadata.get('path', 'The scan'))).name} is not the very file that was run on."
-        )
-    return Routes(book=Book(result=result), source=source, notes=tuple(notes))
 
 
 def serve(routes: Routes, *, port: int = 0, browser: bool = True, announce: Callable[[str], None]) -> None:

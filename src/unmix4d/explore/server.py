@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
 from itertools import count
+from pathlib import Path
 from string import Template
 from threading import Lock
 
@@ -16,9 +17,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from unmix4d.config import Settings
 from unmix4d.errors import Unmix4dError
 from unmix4d.explore.guard import Guard
-from unmix4d.explore.source import Detector, PatternSource
+from unmix4d.explore.source import Detector, PatternSource, pattern_source
+from unmix4d.read.identity import source_digest
+from unmix4d.records import RunResult, Scan
 from unmix4d.report.viewer import script
 from unmix4d.report.viewer.arrays import Stored, pack
 from unmix4d.report.viewer.book import Book
@@ -111,11 +115,7 @@ class Routes:
         with source.lock:
             if not self.latest.holds(lane, order):
                 raise HTTPException(SUPERSEDED, "a newer request came")
-        arrays = {"measured": Stored(source.measured(y, x), "f4")}
-        filtered = source.filtered(y, x)
-        if filtered is not None:
-            arrays["filtered"] = Stored(filtered, "f4")
-        return Response(pack(arrays), media_type=BINARY, headers=HEADERS)
+        return Response(pattern_bytes(source, y, x), media_type=BINARY, headers=HEADERS)
 
     def virtual(self, request: Request) -> Response:
         """Give the exact image of a detector block by block; a newer image ends it."""
@@ -138,6 +138,36 @@ class Routes:
         if self.source is None:
             raise HTTPException(404, "the scan of this run was not found: name it with --scan")
         return self.source
+
+
+def make_routes(result: RunResult, settings: Settings, scan: Scan | None) -> Routes:
+    """Prepare what is served, with a note on the page where the scan is missing or is another one.
+
+    Raises
+    ------
+    UsageError
+        If the scan does not have the run's shape.
+    """
+    source = None if scan is None else pattern_source(scan, result, settings)
+    notes = []
+    if scan is None:
+        notes.append(
+            f"The scan {result.record.source} was not found: patterns are reconstructed ones. Name it with --scan."
+        )
+    elif source_digest(scan) != result.record.source_digest:
+        notes.append(
+            f"{Path(str(scan.metadata.get('path', 'The scan'))).name} is not the very file that was run on."
+        )
+    return Routes(book=Book(result=result), source=source, notes=tuple(notes))
+
+
+def pattern_bytes(source: PatternSource, y: int, x: int) -> bytes:
+    """Pack the pattern of a probe: ``measured``, and ``filtered`` if the run had a filter."""
+    arrays = {"measured": Stored(source.measured(y, x), "f4")}
+    filtered = source.filtered(y, x)
+    if filtered is not None:
+        arrays["filtered"] = Stored(filtered, "f4")
+    return pack(arrays)
 
 
 def make_app(routes: Routes, *, token: str, port: int) -> Guard:

@@ -12,8 +12,7 @@ from unmix4d.report.viewer.arrays import unpack
 
 pytest.importorskip("starlette", reason="the extra ui is not installed")
 
-from unmix4d.explore.serve import make_routes
-from unmix4d.explore.server import Latest
+from unmix4d.explore.server import Latest, make_routes
 
 
 @pytest.fixture(scope="module")

@@ -164,7 +164,7 @@ def test_names_at_the_top_level_of_the_modules_are_unique():
 def test_the_script_is_one_text_that_imports_nothing():
     text = script.script()
     assert not re.search(r"^import ", text, re.MULTILINE)
-    assert re.findall(r"^export .*", text, re.MULTILINE) == ["export { Embedded, explore, Served };"]
+    assert re.findall(r"^export .*", text, re.MULTILINE) == ["export { Embedded, explore, Messaged, Served };"]
     assert "</script" not in text
 
 

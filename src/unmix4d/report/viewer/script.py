@@ -26,13 +26,13 @@ def imports(module: str) -> list[str]:
 
 @cache
 def script() -> str:
-    """Give all modules as one, which exports ``explore``, ``Embedded`` and ``Served``.
+    """Give all modules as one: ``explore``, and the transports ``Embedded``, ``Served`` and ``Messaged``.
 
     A page that was opened from a file may not import others, so the modules are put together in the order of their
     imports; names at their top level are unique.
     """
     bodies = [_EXPORT.sub("", _IMPORT.sub("", source(module))) for module in MODULES]
-    return "".join(bodies) + "\nexport { Embedded, explore, Served };\n"
+    return "".join(bodies) + "\nexport { Embedded, explore, Messaged, Served };\n"
 
 
 @cache

@@ -72,3 +72,64 @@ export class Served {
     if (done < nProbes) throw new Error("the virtual image is incomplete: the scan could not be read to its end");
   }
 }
+
+/** A notebook: questions and answers are messages between this page and the kernel. */
+export class Messaged {
+  constructor(model) {
+    this.model = model;
+    this.live = false;
+    this.asked = 0;
+    this.waiting = new Map();
+    this.listener = (content, buffers) => this.waiting.get(content.id)?.(content, buffers);
+    model.on("msg:custom", this.listener);
+  }
+
+  close() {
+    this.model.off("msg:custom", this.listener);
+  }
+
+  /** Ask; every answer goes to `told`, the last of them ends it. */
+  ask(question, signal, told = () => null) {
+    const id = ++this.asked;
+    return new Promise((done, fail) => {
+      const end = (finish, value) => {
+        this.waiting.delete(id);
+        finish(value);
+      };
+      signal?.addEventListener("abort", () => {
+        if (this.waiting.has(id)) this.model.send({ id, ask: "cancel" });
+        end(fail, new DOMException("cancelled", "AbortError"));
+      });
+      this.waiting.set(id, (content, buffers) => {
+        const whole = ({ buffer, byteOffset: at, byteLength: n }) => buffer.slice(at, at + n);
+        const answer = { ...content, buffers: (buffers ?? []).map(whole) };
+        if (content.error) end(fail, new Error(content.error));
+        else if (content.last) end(done, answer);
+        else told(answer);
+      });
+      this.model.send({ id, ...question });
+    });
+  }
+
+  async manifest() {
+    const { manifest } = await this.ask({ ask: "manifest" });
+    this.live = manifest.live;
+    return manifest;
+  }
+
+  async part(name) {
+    return (await this.ask({ ask: "part", name })).buffers[0];
+  }
+
+  async pattern(y, x, signal, lane = "look") {
+    return unpack((await this.ask({ ask: "pattern", y, x, lane }, signal)).buffers[0]);
+  }
+
+  async virtual({ cy, cx, inner, outer }, nProbes, progress, signal) {
+    let done = 0;
+    await this.ask({ ask: "virtual", cy, cx, inner, outer }, signal, ({ first, buffers }) => {
+      const values = new Float32Array(buffers[0]);
+      progress((done += values.length) / nProbes, first, values);
+    });
+  }
+}
