@@ -19,6 +19,7 @@ export default {
   async render({ model, el }) {
     const root = document.createElement("div");
     root.dataset.explorer = "";
+    root.dataset.lmSuppressShortcuts = "true"; // arrow keys step probes, not cells
     el.append(root);
     const transport = new Messaged(model);
     await explore(root, transport);
