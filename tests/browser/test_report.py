@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 from matplotlib import colormaps
+from tifffile import TiffFile
 
 from unmix4d.maps.clusters import cluster_map
 from unmix4d.maps.overlap import overlap_map, overlap_pairs
@@ -430,6 +431,32 @@ def test_panels_are_saved_as_png_and_svg(report, panel):
     assert bars.get(panel, texts[0]) in texts
 
 
+def saved_tiff(report, panel):
+    button = report.page.locator(f'[data-panel="{panel}"]').get_by_role("button", name="as TIFF")
+    with report.page.expect_download() as waited:
+        button.click()
+    with TiffFile(waited.value.path()) as file:
+        (page,) = file.pages
+        resolution = page.tags["XResolution"].value
+        return page.asarray(), file.imagej_metadata["unit"], resolution[0] / resolution[1]
+
+
+def test_values_of_a_pattern_are_saved_as_tiff(report):
+    values, unit, per_unit = saved_tiff(report, "reconstruction")
+    np.testing.assert_array_equal(values.ravel(), report.run("[...x.pictures.reconstruction.values]"))
+    assert values.shape == (32, 32)
+    assert (unit, per_unit) == ("1/A", pytest.approx(20))
+
+
+def test_values_of_the_map_are_saved_as_tiff(report, run):
+    values, unit, per_unit = saved_tiff(report, "map")
+    np.testing.assert_array_equal(values, run.clusters.labels)
+    assert (unit, per_unit) == ("nm", pytest.approx(0.2))
+    report.update(map="ratio")
+    values, _, _ = saved_tiff(report, "map")
+    np.testing.assert_array_equal(values, np.where(run.overlap.first < 0, np.nan, run.overlap.ratio))
+
+
 def test_paper_has_the_figures_and_not_the_explorer(report):
     report.page.emulate_media(media="print")
     assert not report.page.locator("#explore").is_visible()
@@ -463,6 +490,11 @@ def test_windows_narrow_and_wide(report, width):
         for other in boxes[:i]:
             apart = right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
             assert apart
+    beyond = report.page.locator("[data-explorer] .panel:visible button").evaluate_all(
+        "all => all.filter((b) => b.getBoundingClientRect().right > b.closest('.panel').getBoundingClientRect().right)"
+        ".length"
+    )
+    assert beyond == 0
     assert report.page.evaluate("document.documentElement.scrollWidth") <= width
     report.page.set_viewport_size({"width": 1280, "height": 1000})
     report.page.wait_for_timeout(100)

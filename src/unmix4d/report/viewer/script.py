@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 
 MODULES = (
-    *("arrays", "colors", "pen", "panel", "picture", "chart", "model", "maps"),
+    *("arrays", "colors", "tiff", "pen", "panel", "picture", "chart", "model", "maps"),
     *("patterns", "sections", "controls", "page", "transport", "live", "explorer"),
 )
 """Each after those that it imports."""

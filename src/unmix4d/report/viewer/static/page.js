@@ -2,7 +2,9 @@
 
 import { Bars, Chart } from "./chart.js";
 import { detectorBox, lineBox, thresholdBox, toolbar } from "./controls.js";
+import { valuesOf } from "./maps.js";
 import { make } from "./panel.js";
+import { patternData } from "./patterns.js";
 import { Picture } from "./picture.js";
 import { Strip, tellProfile } from "./sections.js";
 
@@ -18,7 +20,9 @@ export class Page {
       overlay: (pen, p) => this.drawOnMap(pen, p),
     };
     const label = "Map of the scan. Arrow keys step one probe, with Shift ten; plus, minus and 0 zoom.";
-    this.map = new Picture({ ...common, title: "Map", name: "map", label, hooks: mapHooks, tallest: 1.1 });
+    const step = this.run.manifest.scan.step_nm;
+    const data = () => ({ values: valuesOf(this)?.values ?? this.factors.labels, step, unit: "nm" });
+    this.map = new Picture({ ...common, title: "Map", name: "map", label, hooks: mapHooks, data, tallest: 1.1 });
     this.map.words.setAttribute("aria-live", "polite");
     const patternHooks = {
       hover: (place) => this.hoverPixel(place),
@@ -32,7 +36,10 @@ export class Page {
         ["filtered", "Filtered"],
         ["reconstruction", "Reconstruction"],
         ["residual", "Residual"],
-      ].map(([name, title]) => [name, new Picture({ ...common, title, name, hooks: patternHooks })]),
+      ].map(([name, title]) => {
+        const shown = () => patternData(this, name);
+        return [name, new Picture({ ...common, title, name, hooks: patternHooks, data: shown })];
+      }),
     );
     this.pictures.filtered.element.hidden = true;
     this.bars = new Bars({ ...common, title: "Weights", name: "weights" });

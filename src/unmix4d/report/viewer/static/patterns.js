@@ -50,6 +50,12 @@ function showDifference(explorer, picture, one, other) {
   picture.note = `red and blue: ± ${told(most)} counts`;
 }
 
+/** What a pattern shows, for other programs. */
+export function patternData({ pictures, run, factors }, name) {
+  const step = run.manifest.pattern.step_inv_angstrom;
+  return { values: pictures[name].values, step: step === null ? null : step * factors.bin, unit: "1/A" };
+}
+
 /** A picture that has nothing to show says why. */
 function empty(picture, words) {
   picture.values = null;

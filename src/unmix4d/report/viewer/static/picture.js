@@ -1,6 +1,7 @@
 // A picture in a panel: a map or a pattern, with zoom and pan, a scale bar below it, and a pointer on it.
 
-import { make, Panel } from "./panel.js";
+import { download, make, Panel } from "./panel.js";
+import { tiff } from "./tiff.js";
 
 const STRIP = 24; // CSS pixels below a picture for its scale bar
 const SLACK = 4; // pixels that a click may move
@@ -24,6 +25,10 @@ export class Picture extends Panel {
     this.bar = null;
     this.reset();
     if (!options.bare) {
+      if (options.data) {
+        const title = `Save ${options.title} as TIFF, with its values`;
+        this.tool("TIFF", title, () => this.exportTiff(options.data()));
+      }
       for (const [words, label, factor] of [
         ["+", "Zoom in", ZOOM_STEP],
         ["−", "Zoom out", 1 / ZOOM_STEP],
@@ -53,6 +58,13 @@ export class Picture extends Panel {
       this.shape = shape;
       this.fit();
     } else this.redraw();
+  }
+
+  /** Save {values, step, unit}; nothing where there are no values. */
+  exportTiff(data) {
+    if (!data?.values) return;
+    const file = tiff(data.values, this.shape, data.step, data.unit);
+    download(this.fileName("tif"), new Blob([file], { type: "image/tiff" }));
   }
 
   heightFor(width) {
