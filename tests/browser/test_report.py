@@ -491,8 +491,8 @@ def test_windows_narrow_and_wide(report, width):
             apart = right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
             assert apart
     beyond = report.page.locator("[data-explorer] .panel:visible button").evaluate_all(
-        "all => all.filter((b) => b.getBoundingClientRect().right > b.closest('.panel').getBoundingClientRect().right)"
-        ".length"
+        """all => all.filter((button) => button.getBoundingClientRect().right
+        > button.closest('.panel').getBoundingClientRect().right).length"""
     )
     assert beyond == 0
     assert report.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -521,6 +521,32 @@ def test_everything_is_reached_by_the_keyboard(report):
     report.page.keyboard.press("ArrowDown")
     report.run("0")
     assert report.root.get_attribute("data-probe") == "9,10"
+
+
+def test_a_line_and_a_detector_are_given_by_the_keyboard(report):
+    fields = {
+        "line-y0": 1,
+        "line-x0": 2,
+        "line-y1": 99,
+        "line-x1": 4,
+        "line-n": 3,
+        "detector-cy": 10,
+        "detector-outer": 4,
+    }
+    for name, value in fields.items():
+        field = report.page.locator(f'[name="{name}"]')
+        field.focus()
+        report.page.keyboard.press("Control+A")
+        report.page.keyboard.type(str(value))
+        report.page.keyboard.press("Tab")
+    assert report.run("x.state.line") == {"y0": 1, "x0": 2, "y1": 15, "x1": 4}, "within the scan"
+    assert report.run("x.lineStrip.items.length") == 3
+    detector = report.run("x.state.detector")
+    assert (detector["cy"], detector["outer"]) == (10, 4)
+    report.update(tool="detector")
+    report.page.locator('[data-panel="measured"] canvas').focus()
+    report.page.keyboard.press("ArrowDown")
+    assert report.run("x.state.detector")["cy"] == 11
 
 
 def test_nothing_was_complained_about_in_all_this(report):

@@ -22,7 +22,10 @@ TEMPLATE = "report.html.j2"
 DPI = 150
 CSS_PIXELS_PER_INCH = 100
 WANTED_BYTES = 4_800_000
-"""What a report takes at most if its figures leave room for it; tables and words need little."""
+"""What a report of a scan of 128 x 128 probes takes at most if its figures leave room; more for more probes."""
+
+MOST_BYTES = 12_000_000
+USUAL_PROBES = 128**2
 
 LARGE_BYTES = 250_000
 """A larger figure is shown with 256 colours; the folder of figures has all of them."""
@@ -137,7 +140,8 @@ class _Page:
 
     def embedded(self) -> Embedded:
         """Give the run for the explorer, as much of it as there is room for."""
-        room = WANTED_BYTES - self.spent - len(self.script()) - len(self.style())
+        share = max(1.0, self.result.geometry.n_probes / USUAL_PROBES)
+        room = min(WANTED_BYTES * share, MOST_BYTES) - self.spent - len(self.script()) - len(self.style())
         return embed(self.result, most_bytes=int(max(room, LEAST_EXPLORER_BYTES) / BASE64))
 
     def script(self) -> str:
