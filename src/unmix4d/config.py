@@ -224,6 +224,12 @@ class Settings(BaseModel):
         form="auto|none|INDEX",
         expects="auto, none or the index of a component (0, 1, ...)",
     )
+    crystals: Literal["refined", "merged"] = _deciding(
+        "refined",
+        "Patterns and weights of the crystals: of their own, fitted to every probe, or their components added up.",
+        form="refined|merged",
+        expects="refined or merged",
+    )
     compare_to: Literal["filtered", "raw"] = _deciding(
         "filtered",
         "Patterns that the clusters are compared with.",

@@ -36,6 +36,7 @@ from unmix4d.records import (
     BoolArray,
     ClusterComparison,
     ClusterMap,
+    Crystals,
     Decision,
     FactoredMatrix,
     Factorization,
@@ -49,6 +50,7 @@ from unmix4d.records import (
     Sweep,
 )
 from unmix4d.registry import Keeper, NothingKept, Solver
+from unmix4d.resolve.refine import refine_crystals
 
 Progress = Callable[[str, float, float], None]
 
@@ -152,8 +154,11 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
             for message in (*decision.warnings, *_shared_places(decision)):
                 watch.warn(message)
         fit = sweep.fits[decision.k]
+        with watch.stage("resolve"):
+            counted = watch.counting("resolve", pool, matrix.n_blocks)
+            crystals = _resolve(sweep, decision, settings, prepared.survey, counted)
         with watch.stage("map"):
-            clusters = cluster_map(fit, decision.roles[decision.k])
+            clusters = cluster_map(fit, decision.roles[decision.k], crystals)
             overlap = overlap_map(clusters.crystal_weights, clusters.labels)
         with watch.stage("compare"):
             counted = watch.counting("compare", pool, matrix.n_blocks)
@@ -303,6 +308,21 @@ def _decide(sweep: Sweep, settings: Settings, survey: Survey, pool: Executor) ->
             f"--background {background} is not a component; k = {decision.k} has 0 to {decision.k - 1}"
         )
     return sweep, decision
+
+
+def _resolve(
+    sweep: Sweep, decision: Decision, settings: Settings, survey: Survey, pool: Executor
+) -> Crystals | None:
+    if settings.crystals == "merged":
+        return None
+    return refine_crystals(
+        sweep.matrix,
+        sweep.factored,
+        sweep.fits[decision.k],
+        decision.roles[decision.k],
+        beam=survey.beam,
+        executor=pool,
+    )
 
 
 def _shared_places(decision: Decision) -> list[str]:

@@ -186,7 +186,8 @@ def test_every_setting_is_an_option_of_run(api: FakeApi) -> None:
         "hot_pixels": "none", "offset": "2.5", "descan": "none", "saturation": "none",
         "vacuum": "none", "nan": "zero", "negative": "shift", "weighting": "none", "solver": "multiplicative",
         "starts": "spa,random", "l1": "0.1", "max_iter": "50", "tol": "1e-3", "k": "8", "k_min": "2",
-        "k_max": "12", "mode": "paper", "background": "3", "compare_to": "raw", "keep": "all", "threads": "2",
+        "k_max": "12", "mode": "paper", "background": "3", "crystals": "merged", "compare_to": "raw", "keep": "all",
+        "threads": "2",
         "memory": "8GB", "seed": "5", "workers": "2",
     }  # fmt: skip
     assert given.keys() | {"pattern_step", "scheduler"} == Settings.model_fields.keys()

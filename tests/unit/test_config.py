@@ -40,6 +40,7 @@ one_by_one: dict[str, st.SearchStrategy[Any]] = {
     "k": st.just("auto") | counts,
     "k_max": counts,
     "background": st.sampled_from(["auto", "none"]) | st.integers(0, 100),
+    "crystals": st.sampled_from(["refined", "merged"]),
     "keep": st.sampled_from(["chosen", "range", "all"]),
     "threads": st.none() | counts,
     "workers": st.integers(0, 100),

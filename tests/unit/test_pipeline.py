@@ -127,7 +127,7 @@ def test_options_of_the_way_lead_to_the_same_crystals(phantom, options):
 
 def test_every_stage_is_timed_and_the_seed_and_versions_are_kept(run):
     record = run.result.record
-    assert [cost.stage for cost in record.costs] == ["prepare", "factorize", "decide", "map", "compare"]
+    assert [cost.stage for cost in record.costs] == ["prepare", "factorize", "decide", "resolve", "map", "compare"]
     assert all(cost.seconds >= 0 and cost.peak_bytes > 0 for cost in record.costs)
     assert record.seed == 0
     assert record.settings["k_max"] == 8
@@ -140,7 +140,7 @@ def test_progress_is_told_for_every_stage(phantom):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Unmix4dWarning)
         api.unmix(phantom.scan, k_max=3, progress=lambda *step: seen.append(step))
-    assert {stage for stage, _, _ in seen} == {"prepare", "factorize", "decide", "map", "compare"}
+    assert {stage for stage, _, _ in seen} == {"prepare", "factorize", "decide", "resolve", "map", "compare"}
     assert all(0 <= done <= total for _, done, total in seen)
 
 

@@ -14,7 +14,7 @@ from unmix4d.decide.elbow import find_elbow
 from unmix4d.errors import Unmix4dWarning
 
 TITLE = "unmix4d"
-PARTS = ("read", "prepare", "factorize", "decide", "maps", "quality", "execute", "records")
+PARTS = ("read", "prepare", "factorize", "decide", "resolve", "maps", "quality", "execute", "records")
 WATCHED = (*PARTS, "api", "compiled", "config", "pipeline", "plan", "registry", "numpy", "scipy", "scikit-image")
 
 

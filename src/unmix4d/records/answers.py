@@ -110,6 +110,25 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Crystals:
+    """Crystals without their neighbours and without background.
+
+    Attributes
+    ----------
+    patterns : (n_crystals, pattern_y, pattern_x) float32
+        Bragg spots, unit sum; 0 between them, in the beam and where pixels are masked.
+    bragg : (n_probes, n_crystals) float32
+        Counts of each crystal's spots at each probe.
+    """
+
+    patterns: FloatArray
+    bragg: FloatArray
+
+    def __post_init__(self) -> None:
+        require(len(self.patterns) == self.bragg.shape[1], "one pattern for each crystal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClusterMap:
     """Which crystal is where.
 
@@ -119,9 +138,9 @@ class ClusterMap:
         Index of the crystal; -1 = masked, dark, vacuum or background.
     roles : ComponentRoles
     crystal_patterns : (n_crystals, pattern_y, pattern_x) float32
-        Counts-weighted mean of the crystal's components, unit sum.
+        Unit sum: its spots alone if the crystals were refined, else the counts-weighted mean of its components.
     crystal_weights : (n_crystals, scan_y, scan_x) float32
-        Bragg counts: the components of a crystal added up, without beam and background.
+        Bragg counts, without beam and background.
     """
 
     labels: IntArray

@@ -1,0 +1,157 @@
+"""The spots of every crystal alone: from its purest probes, less what other crystals left in them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unmix4d.records import BoolArray, FloatArray, IntArray
+from unmix4d.resolve.kernels import fit_non_negative
+
+PURE = 0.8
+"""Share of the Bragg counts from which on a probe is pure."""
+
+FEWEST_PURE = 30
+"""Probes that a pattern is the mean of; the purest are taken if there are not as many pure ones."""
+
+LEAST_SHARE = 0.3
+FEWEST = 8
+OTHERS_QUANTILE = 0.3
+LEAST_TAKEN = 0.01
+LEAST_LEFT = 0.25
+ROUNDS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Dictionary:
+    """Patterns that probes are sums of: one of each crystal, then the rings of the background.
+
+    Attributes
+    ----------
+    entries : (m, n_allowed) float64
+        Of the pixels outside of the beam.
+    n_crystals : int
+    pixel : (n_allowed,) float64
+        Weights of the pixels: one over the variance.
+    """
+
+    entries: FloatArray
+    n_crystals: int
+    pixel: FloatArray
+
+    @property
+    def lengths(self) -> FloatArray:
+        """(m,) weighted length of each entry; 1 for an empty one."""
+        squares = (self.entries**2 * self.pixel).sum(axis=1)
+        return np.sqrt(np.where(squares > 0, squares, 1))
+
+    @property
+    def bragg(self) -> FloatArray:
+        """(n_crystals,) counts of each crystal's entry."""
+        return np.asarray(self.entries[: self.n_crystals].sum(axis=1))
+
+    def across(self) -> FloatArray:
+        """Give what patterns are multiplied with, (m, n_allowed) float64."""
+        return np.asarray(self.entries * self.pixel / self.lengths[:, None])
+
+    def solve(self, cross: FloatArray) -> FloatArray:
+        """Fit probes, given their products with `across`, (n, m): weights of the entries, (n, m) float64."""
+        unit = self.entries / self.lengths[:, None]
+        gram = (unit * self.pixel) @ unit.T
+        np.fill_diagonal(gram, 1)
+        weights = fit_non_negative(gram, np.ascontiguousarray(cross, dtype=np.float64), ROUNDS)
+        return np.asarray(weights / self.lengths)
+
+
+def purest(share: FloatArray, material: BoolArray, fewest: int) -> IntArray:
+    """Choose the probes that stand for one crystal, ascending.
+
+    Parameters
+    ----------
+    share : (n,) float
+        Of the crystal in the Bragg counts of each probe.
+    material : (n,) bool
+        Where there is specimen.
+    fewest : int
+        Probes to take if fewer are pure, as far as they hold enough of the crystal.
+    """
+    held = np.where(material, share, -1.0)
+    pure = np.flatnonzero(held >= PURE)
+    if len(pure) >= fewest:
+        return pure
+    first = np.argsort(-held, kind="stable")[:fewest]
+    enough = first[held[first] >= LEAST_SHARE]
+    return np.sort(enough if len(enough) >= FEWEST else first[:FEWEST])
+
+
+def take_out_others(spots: FloatArray, n_pure: IntArray) -> FloatArray:
+    """Take out of each crystal's spots what is there of crystals that have more pure probes.
+
+    How much there is of another crystal shows at the spots of that one: the ratio of both patterns is taken in
+    each, and the 30 % quantile believed, because some spots of two crystals fall together. A particle on a grain,
+    alone nowhere, loses the grain in this way. A quarter of the counts is always left, so that of two crystals
+    that are much alike none vanishes.
+
+    Parameters
+    ----------
+    spots : (n, pattern_y, pattern_x) float
+        Counts.
+    n_pure : (n,) int
+        Probes on which each crystal is alone.
+
+    Returns
+    -------
+    (n, pattern_y, pattern_x) float64
+    """
+    alone = np.array(spots, dtype=np.float64)
+    order = np.argsort(-n_pure, kind="stable")
+    donors: dict[int, _Donor] = {}
+    for i in order.tolist():
+        own = alone[i].ravel()
+        fewest_left = LEAST_LEFT * own.sum()
+        left = {j: donors[j] for j in donors if n_pure[j] > n_pure[i]}
+        while left:
+            taken = {j: donor.ratio(own) * donor.total for j, donor in left.items()}
+            left = {j: donor for j, donor in left.items() if taken[j] > LEAST_TAKEN * own.sum()}
+            if not left:
+                break
+            j = max(left, key=lambda j: taken[j])
+            donor = left.pop(j)
+            less = np.maximum(own - taken[j] / donor.total * donor.pattern, 0)
+            if less.sum() >= fewest_left:
+                own = less
+        alone[i] = own.reshape(alone[i].shape)
+        donors[i] = _Donor.of(alone[i])
+    return alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Donor:
+    """A pattern whose share in another is asked for, spot by spot."""
+
+    pattern: FloatArray
+    piece: IntArray
+    squares: FloatArray
+    importance: FloatArray
+
+    @classmethod
+    def of(cls, image: FloatArray) -> "_Donor":
+        from scipy.ndimage import label  # noqa: PLC0415 - slow import
+
+        pieces, n = label(image > 0)
+        pattern, piece = image.ravel(), pieces.ravel()
+        sums = [np.bincount(piece, pattern**power, n + 1)[1:].astype(np.float64) for power in (2, 1.5)]
+        return cls(pattern=pattern, piece=piece, squares=sums[0], importance=sums[1])
+
+    @property
+    def total(self) -> float:
+        return float(self.pattern.sum())
+
+    def ratio(self, other: FloatArray) -> float:
+        """How many times this pattern is in another, (n_pixels,)."""
+        if not len(self.squares):
+            return 0.0
+        products = np.bincount(self.piece, other * self.pattern, len(self.squares) + 1)[1:]
+        ratios = products / self.squares
+        order = np.argsort(ratios, kind="stable")
+        heaped = np.cumsum(self.importance[order])
+        return float(ratios[order][np.searchsorted(heaped, OTHERS_QUANTILE * heaped[-1])])

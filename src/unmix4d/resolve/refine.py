@@ -1,0 +1,238 @@
+"""From the components of a crystal to the crystal itself: its pattern alone, and the weights that follow."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unmix4d.execute import Executor, one_blas_thread
+from unmix4d.quality.material import find_material
+from unmix4d.records import (
+    Beam,
+    BoolArray,
+    ComponentRoles,
+    Crystals,
+    FactoredMatrix,
+    Factorization,
+    FloatArray,
+    IntArray,
+    PatternMatrix,
+)
+from unmix4d.records.base import spread
+from unmix4d.resolve.dictionary import FEWEST_PURE, PURE, Dictionary, purest, take_out_others
+from unmix4d.resolve.spots import Rings, find_spots
+
+MIN_SIDE = 16
+ROUNDS = 3
+TOGETHER = 256
+STRONGEST = 0.5
+FAINT, QUANTILE = 0.1, 0.9
+
+
+def refine_crystals(
+    matrix: PatternMatrix,
+    factored: FactoredMatrix | None,
+    fit: Factorization,
+    roles: ComponentRoles,
+    *,
+    beam: Beam | None,
+    executor: Executor,
+) -> Crystals | None:
+    """Find the spots of every crystal alone, and fit them with a background to every probe.
+
+    The components of a factorization hold parts of their neighbours and of the background. Here the pattern of a
+    crystal is the mean over the probes on which it is nearly alone, without its background and without what other
+    crystals left in it (`take_out_others`). All probes are fitted with these patterns and rings of background, and
+    the purest probes are chosen again: three times, in the low-rank form. One pass fits the weights to the data,
+    and gives the mean pattern of all probes on which a crystal is the strongest.
+
+    Parameters
+    ----------
+    matrix : PatternMatrix
+    factored : FactoredMatrix or None
+        Its low-rank form.
+    fit : Factorization
+    roles : ComponentRoles
+        Which of its components belong to which crystal.
+    beam : Beam or None
+    executor : Executor
+        For the pass over the data.
+
+    Returns
+    -------
+    Crystals or None
+        None where there is no crystal, no low-rank form, or where patterns are too small to tell spots from
+        background: the components have to do then.
+    """
+    if not roles.n_crystals or factored is None or min(matrix.geometry.pattern_shape) < MIN_SIDE:
+        return None
+    rings = Rings.about(beam, matrix.pixel_mask)
+    with one_blas_thread():
+        view = _View.of(factored, rings)
+        bragg, spots = _merged(factored, fit, roles)
+        first = _Guess(bragg=bragg, spots=spots[:, rings.allowed])
+        found = view.improve(first, rings)
+        for _ in range(ROUNDS - 1):
+            found = view.improve(found, rings)
+    assert found.dictionary is not None
+    least = FAINT * float(np.quantile(found.bragg.sum(axis=1), QUANTILE)) / factored.probes_per_row
+    return _fit_data(matrix, found.dictionary, rings, least=least, executor=executor)
+
+
+def _merged(factored: FactoredMatrix, fit: Factorization, roles: ComponentRoles) -> tuple[FloatArray, FloatArray]:
+    """Bragg counts (n_rows, n_crystals) and spots of each crystal as its components give them."""
+    counts = roles.spot_patterns.sum(axis=(1, 2), dtype=np.float64)
+    weights = factored.gather(fit.weights).astype(np.float64)
+    members = np.array([roles.crystals == i for i in range(roles.n_crystals)], dtype=np.float64)
+    totals = members * weights.sum(axis=0)
+    return (weights * counts) @ members.T, np.tensordot(totals, roles.spot_patterns, axes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Guess:
+    """What is believed of the crystals so far.
+
+    ``bragg`` (n_rows, n_crystals), and ``spots`` (n_crystals, n_allowed) in any unit. Once probes were fitted, with
+    what, and the weights (n_rows, m) of all entries.
+    """
+
+    bragg: FloatArray
+    spots: FloatArray
+    dictionary: Dictionary | None = None
+    weights: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _View:
+    """The low-rank form in counts, outside of the beam: rows are ``scores @ basis``."""
+
+    scores: FloatArray
+    basis: FloatArray
+    pixel: FloatArray
+    background: FloatArray
+    probe_mask: BoolArray
+    fewest: int
+
+    @classmethod
+    def of(cls, factored: FactoredMatrix, rings: Rings) -> "_View":
+        row, column = factored.row[:, None], factored.column
+        kept = rings.allowed[factored.pixel_mask]
+        scores = np.divide(factored.scores, row, out=np.zeros_like(factored.scores), where=row > 0)
+        basis = np.divide(factored.basis, column, out=np.zeros_like(factored.basis), where=column > 0)
+        return cls(
+            scores=scores.astype(np.float64),
+            basis=basis[:, kept].astype(np.float64),
+            pixel=column[kept].astype(np.float64) ** 2,
+            background=rings.entries(),
+            probe_mask=factored.probe_mask,
+            fewest=-(-FEWEST_PURE // factored.probes_per_row),
+        )
+
+    def improve(self, guess: _Guess, rings: Rings) -> _Guess:
+        """Choose pure probes, take their spots, and fit all probes with them."""
+        total = guess.bragg.sum(axis=1)
+        material = find_material(spread(total, self.probe_mask, 0), self.probe_mask)[self.probe_mask]
+        share = np.divide(guess.bragg.T, total, out=np.zeros(guess.bragg.T.shape), where=total > 0)
+        means = np.stack([self._alone(guess, i, purest(own, material, self.fewest)) for i, own in enumerate(share)])
+        images = find_spots(_images(means, rings), rings)
+        empty = ~images.any(axis=(1, 2))
+        images[empty] = _images(guess.spots, rings)[empty]
+        n_pure = (material & (share >= PURE)).sum(axis=1)
+        spots = take_out_others(images, n_pure)[:, rings.allowed]
+        dictionary = Dictionary(
+            entries=np.concatenate([spots, self.background]), n_crystals=len(spots), pixel=self.pixel
+        )
+        weights = dictionary.solve(self.scores @ (self.basis @ dictionary.across().T))
+        bragg = weights[:, : len(spots)] * dictionary.bragg
+        return _Guess(bragg=bragg, spots=spots, dictionary=dictionary, weights=weights)
+
+    def _alone(self, guess: _Guess, crystal: int, probes: IntArray) -> FloatArray:
+        """Mean over the pure probes of a crystal less what the fit gives to other crystals, (n_allowed,)."""
+        mean = self.scores[probes].mean(axis=0) @ self.basis
+        if guess.dictionary is None or guess.weights is None:
+            return np.asarray(mean)
+        return _without_others(mean, guess.weights[probes].mean(axis=0), crystal, guess.dictionary)
+
+
+def _without_others(mean: FloatArray, weights: FloatArray, crystal: int, dictionary: Dictionary) -> FloatArray:
+    others = weights[: dictionary.n_crystals].copy()
+    others[crystal] = 0
+    return np.asarray(mean - others @ dictionary.entries[: dictionary.n_crystals])
+
+
+def _images(rows: FloatArray, rings: Rings) -> FloatArray:
+    """Spread rows (n, n_allowed) over the detector."""
+    images = np.zeros((len(rows), *rings.allowed.shape))
+    images[:, rings.allowed] = rows
+    return images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Part:
+    """What one block gives: Bragg counts, and sums over the probes on which each crystal is the strongest."""
+
+    rows: slice
+    bragg: FloatArray
+    numbers: FloatArray
+    weights: FloatArray
+    patterns: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Fit:
+    """Fits one block of the data; small enough to travel. ``across`` is (n_pixels, m)."""
+
+    matrix: PatternMatrix
+    dictionary: Dictionary
+    across: FloatArray
+    least: float
+
+    def __call__(self, block: int) -> _Part:
+        patterns, n = self.matrix.read_block(block), self.dictionary.n_crystals
+        m, n_pixels = len(self.dictionary.entries), self.matrix.n_pixels
+        bragg = np.empty((len(patterns), n), dtype=np.float32)
+        numbers, sums, means = np.zeros(n), np.zeros((n, m)), np.zeros((n, n_pixels))
+        for first in range(0, len(patterns), TOGETHER):
+            own = slice(first, first + TOGETHER)
+            counts = patterns[own].astype(np.float32)
+            weights = self.dictionary.solve(counts @ self.across)
+            bragg[own] = weights[:, :n] * self.dictionary.bragg
+            chosen = self._strongest(bragg[own])
+            numbers += chosen.sum(axis=0)
+            sums += chosen.T @ weights
+            means += chosen.T.astype(np.float32) @ counts
+        return _Part(rows=self.matrix.rows_of(block), bragg=bragg, numbers=numbers, weights=sums, patterns=means)
+
+    def _strongest(self, bragg: FloatArray) -> FloatArray:
+        """1 where a crystal has half of the Bragg counts or more, and they are enough: (n, n_crystals) float64."""
+        total = bragg.sum(axis=1, dtype=np.float64)[:, None]
+        return np.asarray(((bragg >= STRONGEST * total) & (total > self.least)).astype(np.float64))
+
+
+def _fit_data(
+    matrix: PatternMatrix, dictionary: Dictionary, rings: Rings, *, least: float, executor: Executor
+) -> Crystals:
+    """Fit the weights to the data, and take the patterns over all probes on which a crystal is the strongest."""
+    n, kept = dictionary.n_crystals, rings.allowed[matrix.pixel_mask]
+    across = np.zeros((matrix.n_pixels, len(dictionary.entries)), dtype=np.float32)
+    across[kept] = dictionary.across().T
+    bragg = np.empty((matrix.n_probes, n), dtype=np.float32)
+    numbers, weights = np.zeros(n), np.zeros((n, across.shape[1]))
+    means = np.zeros((n, matrix.n_pixels))
+    work = _Fit(matrix=matrix, dictionary=dictionary, across=across, least=least)
+    for part in executor.map_blocks(work, range(matrix.n_blocks)):
+        bragg[part.rows] = part.bragg
+        numbers += part.numbers
+        weights += part.weights
+        means += part.patterns
+    numbers = np.maximum(numbers, 1)[:, None]
+    alone = np.stack(
+        [
+            _without_others(mean, own, i, dictionary)
+            for i, (mean, own) in enumerate(zip(means[:, kept] / numbers, weights / numbers, strict=True))
+        ]
+    )
+    spots = find_spots(_images(alone, rings), rings)
+    empty = ~spots.any(axis=(1, 2))
+    spots[empty] = _images(dictionary.entries[:n], rings)[empty]
+    counts = spots.sum(axis=(1, 2), keepdims=True)
+    return Crystals(patterns=(spots / np.where(counts > 0, counts, 1)).astype(np.float32), bragg=bragg)
