@@ -30,35 +30,44 @@ class Dictionary:
     entries : (m, n_allowed) float64
         Of the pixels outside of the beam.
     n_crystals : int
-    pixel : (n_allowed,) float64
-        Weights of the pixels: one over the variance.
+    across : (m, n_allowed) float64
+        What patterns are multiplied with: entries of unit length, times the weights of the pixels.
+    gram : (m, m) float64
+        Products of the entries of unit length.
+    lengths : (m,) float64
+        Weighted length of each entry; 1 for an empty one.
+    bragg : (n_crystals,) float64
+        Counts of each crystal's entry.
     """
 
     entries: FloatArray
     n_crystals: int
-    pixel: FloatArray
+    across: FloatArray
+    gram: FloatArray
+    lengths: FloatArray
+    bragg: FloatArray
 
-    @property
-    def lengths(self) -> FloatArray:
-        """(m,) weighted length of each entry; 1 for an empty one."""
-        squares = (self.entries**2 * self.pixel).sum(axis=1)
-        return np.sqrt(np.where(squares > 0, squares, 1))
-
-    @property
-    def bragg(self) -> FloatArray:
-        """(n_crystals,) counts of each crystal's entry."""
-        return np.asarray(self.entries[: self.n_crystals].sum(axis=1))
-
-    def across(self) -> FloatArray:
-        """Give what patterns are multiplied with, (m, n_allowed) float64."""
-        return np.asarray(self.entries * self.pixel / self.lengths[:, None])
+    @classmethod
+    def of(cls, spots: FloatArray, background: FloatArray, pixel: FloatArray) -> "Dictionary":
+        """Put patterns of crystals and background together; ``pixel`` (n_allowed,) is one over the variance."""
+        entries = np.concatenate([spots, background])
+        squares = (entries**2 * pixel).sum(axis=1)
+        lengths = np.sqrt(np.where(squares > 0, squares, 1))
+        across = entries * pixel / lengths[:, None]
+        gram = across @ (entries / lengths[:, None]).T
+        np.fill_diagonal(gram, 1)
+        return cls(
+            entries=entries,
+            n_crystals=len(spots),
+            across=across,
+            gram=gram,
+            lengths=lengths,
+            bragg=spots.sum(axis=1),
+        )
 
     def solve(self, cross: FloatArray) -> FloatArray:
         """Fit probes, given their products with `across`, (n, m): weights of the entries, (n, m) float64."""
-        unit = self.entries / self.lengths[:, None]
-        gram = (unit * self.pixel) @ unit.T
-        np.fill_diagonal(gram, 1)
-        weights = fit_non_negative(gram, np.ascontiguousarray(cross, dtype=np.float64), ROUNDS)
+        weights = fit_non_negative(self.gram, np.ascontiguousarray(cross, dtype=np.float64), ROUNDS)
         return np.asarray(weights / self.lengths)
 
 

@@ -138,10 +138,8 @@ class _View:
         images[empty] = _images(guess.spots, rings)[empty]
         n_pure = (material & (share >= PURE)).sum(axis=1)
         spots = take_out_others(images, n_pure)[:, rings.allowed]
-        dictionary = Dictionary(
-            entries=np.concatenate([spots, self.background]), n_crystals=len(spots), pixel=self.pixel
-        )
-        weights = dictionary.solve(self.scores @ (self.basis @ dictionary.across().T))
+        dictionary = Dictionary.of(spots, self.background, self.pixel)
+        weights = dictionary.solve(self.scores @ (self.basis @ dictionary.across.T))
         bragg = weights[:, : len(spots)] * dictionary.bragg
         return _Guess(bragg=bragg, spots=spots, dictionary=dictionary, weights=weights)
 
@@ -214,7 +212,7 @@ def _fit_data(
     """Fit the weights to the data, and take the patterns over all probes on which a crystal is the strongest."""
     n, kept = dictionary.n_crystals, rings.allowed[matrix.pixel_mask]
     across = np.zeros((matrix.n_pixels, len(dictionary.entries)), dtype=np.float32)
-    across[kept] = dictionary.across().T
+    across[kept] = dictionary.across.T
     bragg = np.empty((matrix.n_probes, n), dtype=np.float32)
     numbers, weights = np.zeros(n), np.zeros((n, across.shape[1]))
     means = np.zeros((n, matrix.n_pixels))

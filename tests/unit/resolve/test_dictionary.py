@@ -54,8 +54,8 @@ def test_two_patterns_that_are_alike_both_stay():
 def test_weights_are_those_of_non_negative_least_squares():
     rng = np.random.default_rng(0)
     entries, pixel, patterns = rng.random((5, 40)), rng.uniform(0.5, 2, 40), rng.random((30, 40))
-    dictionary = Dictionary(entries=entries, n_crystals=2, pixel=pixel)
-    found = dictionary.solve(patterns @ dictionary.across().T)
+    dictionary = Dictionary.of(entries[:2], entries[2:], pixel)
+    found = dictionary.solve(patterns @ dictionary.across.T)
     root = np.sqrt(pixel)
     expected = [nnls((entries * root).T, pattern * root)[0] for pattern in patterns]
     np.testing.assert_allclose(found, expected, atol=2e-3)
@@ -64,8 +64,8 @@ def test_weights_are_those_of_non_negative_least_squares():
 
 def test_an_empty_entry_gets_no_weight():
     entries = np.stack([np.ones(4), np.zeros(4)])
-    dictionary = Dictionary(entries=entries, n_crystals=2, pixel=np.ones(4))
-    np.testing.assert_allclose(dictionary.solve(np.full((1, 4), 3.0) @ dictionary.across().T), [[3, 0]])
+    dictionary = Dictionary.of(entries, np.empty((0, 4)), np.ones(4))
+    np.testing.assert_allclose(dictionary.solve(np.full((1, 4), 3.0) @ dictionary.across.T), [[3, 0]])
 
 
 @pytest.fixture
