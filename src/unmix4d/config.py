@@ -45,6 +45,7 @@ def _bytes(value: object) -> object:
 
 
 Shape = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_split)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 Crop = Annotated[tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, NonNegativeInt], BeforeValidator(_split)]
 Start = Literal["spa", "kmeans", "nndsvda", "warm", "random"]
 Starts = Annotated[tuple[Start, ...], Field(min_length=1), BeforeValidator(_split)]
@@ -106,9 +107,28 @@ class Settings(BaseModel):
 
     filter: str = _preparing(
         "raw",
-        "Filter of the patterns: raw, mean (over 3 by 3 probes), or one that another package adds.",
+        "Filter of the patterns: raw, mean (over 3 by 3 probes), gated-mean (over those of them that are the same "
+        "within noise), epattern (redrawn from their spots), or one that another package adds.",
         form="NAME",
         expects="the name of a filter",
+    )
+    gate: Share = _preparing(
+        0.01,
+        "gated-mean: share of the neighbours that are the same and are rejected by chance.",
+        form="SHARE",
+        expects="a number above 0 and below 1",
+    )
+    spot_background: Literal["paraboloid", "ball", "top-hat", "radial", "none"] = _preparing(
+        "paraboloid",
+        "epattern: what is taken away before spots are looked for.",
+        form="paraboloid|ball|top-hat|radial|none",
+        expects="paraboloid, ball, top-hat, radial or none",
+    )
+    spot_radius: Literal["auto"] | PositiveFloat = _preparing(
+        "auto",
+        "epattern: radius of a spot in pixels; by default as wide as the direct beam.",
+        form="auto|RADIUS",
+        expects="auto or a radius in pixels above 0",
     )
     crop: Crop | None = _preparing(
         None,

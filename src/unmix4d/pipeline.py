@@ -30,6 +30,7 @@ from unmix4d.maps.overlap import overlap_map
 from unmix4d.plan import Plan, make_plan
 from unmix4d.prepare.chain import Prepared, prepare
 from unmix4d.prepare.cleaning import Cleaning
+from unmix4d.prepare.filtering import Filtered, apply_filter
 from unmix4d.read.identity import source_digest
 from unmix4d.read.masks import read_mask
 from unmix4d.records import (
@@ -145,8 +146,13 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
         threads=plan.n_threads, workers=settings.workers, scheduler=settings.scheduler, memory=plan.budget
     ) as pool:
         with watch.stage("prepare"):
-            prepared, mask = _survey(scan, settings, plan, watch.counting("prepare", pool, plan.n_blocks), keeper)
-            matrix = _matrix(prepared, mask, settings, plan, watch)
+            counted = watch.counting("prepare", pool, plan.n_blocks)
+            prepared, mask = _survey(scan, settings, plan, counted, keeper)
+            filtered = apply_filter(
+                prepared, settings.filter, settings.model_dump(), executor=counted, keeper=keeper
+            )
+            prepared = filtered.prepared
+            matrix = _matrix(filtered, mask, settings, plan, watch)
         with watch.stage("factorize"):
             sweep = _sweep(matrix, settings, pool, watch, keeper, local=executor(plan.n_threads))
         with watch.stage("decide"):
@@ -180,6 +186,7 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
         overlap=overlap,
         comparison=comparison,
         paper=paper,
+        spots=filtered.spots,
     )
 
 
@@ -219,8 +226,9 @@ def _survey(
 
 
 def _matrix(
-    prepared: Prepared, mask: BoolArray | None, settings: Settings, plan: Plan, watch: _Watch
+    filtered: Filtered, mask: BoolArray | None, settings: Settings, plan: Plan, watch: _Watch
 ) -> PatternMatrix:
+    prepared = filtered.prepared
     for message in prepared.survey.warnings:
         watch.warn(message)
     if settings.weighting == "none" and settings.beam == "none" and prepared.beam_share() > BEAM_SHARE_WARNING:
@@ -229,10 +237,11 @@ def _matrix(
             "the factors will mostly describe its noise; use --weighting poisson or --beam auto"
         )
     return prepared.matrix(
-        filter=registry.load("filters", settings.filter)(),
+        filter=filtered.filter,
         beam=settings.beam,
         mask=mask,
         cache_bytes=plan.cache,
+        spots=filtered.spots,
     )
 
 

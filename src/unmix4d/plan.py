@@ -28,6 +28,11 @@ SAMPLE_BYTES = 2**30
 RANK, EXTRA_RANK, OVERSAMPLING, LANES = 48, 24, 16, 32
 MANY_PROBES, SQUARE = 32768, 4
 PASSES = 5
+HALOS = {"mean": 1, "gated-mean": 1}
+COPIES, MOST_COPIES = {"raw": 3, "mean": 5, "gated-mean": 4, "epattern": 3}, 6
+"""Of a block as float32 while it is filtered, masked and used."""
+
+SPOTS, SPOT_BYTES = 40, 21
 KEPT_K = 9
 DENSE_SOLVER = "mu-kl"
 
@@ -39,6 +44,7 @@ PAPER_SWEEP_STEPS, PAPER_MODEL_STEPS, PAPER_MODEL_K = 130, 1500, 10
 SAMPLED_SECONDS = 0.2
 WRITE_SECONDS = 8.0
 SECONDS_PER_VALUE = 1.2e-9
+SECONDS_TO_REGISTER, SECONDS_TO_AVERAGE = 4e-8, 4e-9
 STARTS_STEPS, FINISH_STEPS = 45, 35
 SLOWER_THAN_PRODUCTS = 2.5
 
@@ -101,6 +107,8 @@ class _Sizes:
     n_components: int
     n_kept: int
     n_starts: int
+    filter: str
+    scan_x: int
 
     @property
     def factors(self) -> int:
@@ -110,6 +118,11 @@ class _Sizes:
         every_k = self.n_components * FLOAT * (2 * sides + 2 * self.n_pixels) + self.across
         kept = self.n_kept * FLOAT * 2 * sides
         return low_rank + max(every_k, kept + self.n_components * FLOAT * sides)
+
+    @property
+    def spots(self) -> int:
+        """Bytes of a table of spots while its parts are put together."""
+        return 2 * self.n_probes * SPOTS * SPOT_BYTES if self.filter == "epattern" else 0
 
     @property
     def in_sweep(self) -> int:
@@ -138,10 +151,19 @@ class _Sizes:
 
     def worker(self, block: int) -> int:
         """Bytes of one block while it is worked on: as stored, repaired, masked or filtered, and sums."""
-        copies = 3 if self.item < FLOAT else 2 + 3 * FLOAT // self.item
         rows = max(1, block // self.stored_pattern)
         sums = max(self.rank, 4 * 21) * self.n_pixels * FLOAT
-        return copies * block + 2 * TILE_BYTES + sums + 7 * rows * self.n_components * FLOAT
+        return self._patterns(block, rows) + 2 * TILE_BYTES + sums + 7 * rows * self.n_components * FLOAT
+
+    def _patterns(self, block: int, rows: int) -> int:
+        """Bytes of the patterns of a block on their way: as stored, as counts of 4 bytes, and filtered."""
+        if self.item < FLOAT:
+            return 3 * block
+        reach = HALOS.get(self.filter, 0)
+        lines, width = divmod(rows, self.scan_x)
+        around = (lines + 2 * reach) / lines if lines else (1 + 2 * reach) * (width + 2 * reach) / width
+        floats = rows * self.n_pixels * FLOAT
+        return int(around * (2 * block + COPIES.get(self.filter, MOST_COPIES) * floats))
 
 
 def make_plan(scan: Scan, settings: Settings, *, timed: bool = False) -> Plan:
@@ -173,7 +195,7 @@ def make_plan(scan: Scan, settings: Settings, *, timed: bool = False) -> Plan:
             f"{_why_dense(settings)} holds all patterns in memory: this run needs at least {least} MiB "
             f"and may use {budget / 2**20:.0f} MiB; raise --memory, or reduce the data with --bin or --crop"
         )
-    held = BASE_BYTES + sizes.factors + sizes.sample + dense
+    held = BASE_BYTES + sizes.factors + sizes.sample + sizes.spots + dense
     smallest = held + (threads + 1) * sizes.worker(max(SMALLEST_BLOCK, sizes.stored_pattern))
     if smallest > budget:
         raise ResourceError(
@@ -212,6 +234,8 @@ def _sizes(scan: Scan, settings: Settings) -> _Sizes:
         n_components=sum(range(settings.k_min, k_max + 1)),
         n_kept=sum(range(max(settings.k_min, k_max - KEPT_K), k_max + 1)),
         n_starts=len(settings.starts),
+        filter=settings.filter,
+        scan_x=right - left,
     )
 
 
@@ -252,7 +276,9 @@ def _seconds(scan: Scan, sizes: _Sizes, threads: int, *, paper: bool) -> float:
         sizes.n_starts * STARTS_STEPS * small + FINISH_STEPS * (sizes.n_probes / squares + sizes.n_pixels)
     )
     more = _paper_seconds(sizes, rate) if paper else 0.0
-    return PASSES * stored / read / threads + (streaming + fits + more) / threads + WRITE_SECONDS
+    filtering = SECONDS_TO_REGISTER * values if sizes.filter == "epattern" else 0.0
+    filtering += PASSES * SECONDS_TO_AVERAGE * values if sizes.filter in HALOS else 0.0
+    return PASSES * stored / read / threads + (streaming + fits + filtering + more) / threads + WRITE_SECONDS
 
 
 def _paper_seconds(sizes: _Sizes, rate: float) -> float:

@@ -4,7 +4,7 @@ Built-ins are named by dotted path and imported when asked for; other packages a
 entry-point groups ``unmix4d.filters``, ``unmix4d.solvers``, ``unmix4d.criteria`` and ``unmix4d.exporters``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -21,8 +21,11 @@ from unmix4d.records import (
     CriterionCurve,
     Factorization,
     FloatArray,
+    IntArray,
     PatternMatrix,
     RunResult,
+    SpotTable,
+    Survey,
     Sweep,
 )
 
@@ -41,6 +44,28 @@ class Filter(Protocol):
 
     def __call__(self, patterns: FloatArray, /) -> FloatArray:
         """Filter (y, x, pattern_y, pattern_x), float32, and return the same shape."""
+        ...
+
+
+@runtime_checkable
+class Fitting(Protocol):
+    """A filter that looks at the scan before it is used."""
+
+    def fit(self, patches: Iterable[FloatArray], survey: Survey, /) -> Filter:
+        """Give the filter that is used, from rectangles (y, x, pattern_y, pattern_x) spread over the scan."""
+        ...
+
+
+@runtime_checkable
+class Registering(Protocol):
+    """A filter that goes by way of a table of spots: that is kept, and patterns are drawn from it."""
+
+    def register(self, patterns: FloatArray, /) -> SpotTable:
+        """Find the spots of (y, x, pattern_y, pattern_x); pattern by pattern, without a halo."""
+        ...
+
+    def draw(self, table: SpotTable, probes: IntArray, /) -> FloatArray:
+        """Draw the patterns of some probes, (n, n_pixels) float32."""
         ...
 
 
@@ -114,6 +139,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "filters": {
             "raw": "unmix4d.prepare.filters:Raw",
             "mean": "unmix4d.prepare.filters:ScanMean",
+            "gated-mean": "unmix4d.prepare.gating:GatedMean",
+            "epattern": "unmix4d.prepare.epattern.filter:EPattern",
         },
         "solvers": {
             "hals": "unmix4d.factorize.alternate:Hals",
@@ -133,6 +160,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "hspy": "unmix4d.report.export:Hspy",
             "tiff": "unmix4d.report.export:ImageJTiff",
             "csv": "unmix4d.report.export:Csv",
+            "spots": "unmix4d.report.spots:Spots",
         },
     }
 )

@@ -27,5 +27,7 @@ def test_what_is_registered_keeps_to_its_protocol_under_its_own_name(group: str,
 
 
 def test_an_unknown_name_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(UsageError, match=r"no unmix4d\.filters named 'men'; known: mean, raw"):
+    with pytest.raises(
+        UsageError, match=r"no unmix4d\.filters named 'men'; known: epattern, gated-mean, mean, raw"
+    ):
         registry.load("filters", "men")

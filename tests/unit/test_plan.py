@@ -105,3 +105,25 @@ def test_the_estimate_of_time_includes_the_papers_procedure():
     scan = Scan(patterns=patterns, geometry=Geometry(scan_shape=(20, 20), pattern_shape=(64, 64)))
     sound, paper = (make_plan(scan, Settings(mode=mode), timed=True).seconds for mode in ("sound", "paper"))
     assert paper > sound
+
+
+def test_filters_that_make_floats_and_look_at_neighbours_take_more():
+    scan = scan_of((64, 64), (256, 256))
+    needed = {
+        name: make_plan(scan, Settings(memory=16 * GIB, threads=2, filter=name)).needed
+        for name in ("raw", "epattern", "gated-mean", "mean")
+    }
+    assert needed["raw"] < needed["epattern"] < needed["gated-mean"] < needed["mean"]
+    block = make_plan(scan, Settings(memory=16 * GIB, threads=2)).block
+    floats = 4 * block  # of bytes, and a line of 64 patterns to each side
+    assert needed["gated-mean"] - needed["raw"] > 3 * 3 * floats
+
+
+def test_a_table_of_spots_has_its_place_in_the_plan():
+    few, many = scan_of((64, 64), (128, 128)), scan_of((256, 256), (128, 128))
+    grown = {
+        name: make_plan(many, Settings(memory=16 * GIB, filter=name)).needed
+        - make_plan(few, Settings(memory=16 * GIB, filter=name)).needed
+        for name in ("raw", "epattern")
+    }
+    assert grown["epattern"] - grown["raw"] >= (256**2 - 64**2) * 40 * 21

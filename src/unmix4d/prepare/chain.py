@@ -1,6 +1,6 @@
 """The order of preparation: crop and bin, survey, masks, filter, matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,11 +11,11 @@ from unmix4d.prepare.cleaning import Cleaning
 from unmix4d.prepare.condition import NanPolicy, NegativePolicy, make_window, windowed_geometry
 from unmix4d.prepare.filters import Raw, ScanMean
 from unmix4d.prepare.matrix import make_matrix
-from unmix4d.prepare.source import Source
+from unmix4d.prepare.source import Source, sample_patches
 from unmix4d.prepare.survey import survey_scan
-from unmix4d.prepare.tiles import make_tiles
-from unmix4d.records import Beam, BoolArray, PatternMatrix, Scan, Survey
-from unmix4d.registry import Filter
+from unmix4d.prepare.tiles import Tile, make_tiles
+from unmix4d.records import Beam, BoolArray, PatternMatrix, Scan, SpotTable, Survey
+from unmix4d.registry import Filter, Fitting, Registering
 
 BLOCK_BYTES = 16 * 2**20
 EVERY_STEP = Cleaning()
@@ -29,6 +29,20 @@ class Prepared:
     survey: Survey
     nan_pixels: BoolArray
 
+    def fitted(self, filter: Filter) -> Filter:  # noqa: A002 - the option's name
+        """Let a filter look at the scan, if it wants to."""
+        return filter.fit(sample_patches(self.source), self.survey) if isinstance(filter, Fitting) else filter
+
+    def spots(self, filter: Registering, executor: Executor) -> SpotTable:  # noqa: A002 - the option's name
+        """Register the spots of every pattern, block by block."""
+        parts = list(executor.map_blocks(_Register(source=self.source, filter=filter), self.source.tiles))
+        return SpotTable.joined(parts, self.source.geometry)
+
+    def without_spotless(self, spots: SpotTable) -> "Prepared":
+        """Give the same scan; patterns without any spot count as empty."""
+        spotless = (np.diff(spots.first) == 0).reshape(self.survey.empty.shape)
+        return replace(self, survey=replace(self.survey, empty=self.survey.empty | spotless))
+
     def matrix(
         self,
         *,
@@ -36,6 +50,7 @@ class Prepared:
         beam: Literal["none", "auto"] | float = "none",
         mask: BoolArray | None = None,
         cache_bytes: int = 0,
+        spots: SpotTable | None = None,
     ) -> PatternMatrix:
         """Mask, filter and give the patterns as a matrix.
 
@@ -48,6 +63,8 @@ class Prepared:
             True for detector pixels to use, of the file's patterns or of the binned ones.
         cache_bytes : int
             Memory that the blocks may keep between passes.
+        spots : SpotTable, optional
+            What a filter that registers draws the patterns from.
 
         Returns
         -------
@@ -81,6 +98,7 @@ class Prepared:
             cache_bytes=cache_bytes,
             steps=tuple(steps),
             column_means=survey.mean_pattern[pixel_mask] if isinstance(filter, Raw | ScanMean) else None,
+            spots=spots,
         )
 
     def beam_share(self) -> float:
@@ -109,6 +127,17 @@ class Prepared:
             steps.append(f"NaN: {int(self.nan_pixels.sum())} pixels left out")
         mended = (step for step in self.survey.cleaning if step.found and step.name != "vacuum")
         return [*steps, *(f"{step.name}: {step.action}" for step in mended)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Register:
+    """Registers the spots of one tile."""
+
+    source: Source
+    filter: Registering
+
+    def __call__(self, tile: Tile) -> SpotTable:
+        return self.filter.register(self.source.read(tile))
 
 
 def prepare(

@@ -12,8 +12,8 @@ from unmix4d.prepare.filters import Raw
 from unmix4d.prepare.kernels import as_rows, pick
 from unmix4d.prepare.source import Source
 from unmix4d.prepare.tiles import Tile
-from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray, PatternMatrix
-from unmix4d.registry import Filter
+from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray, PatternMatrix, SpotTable
+from unmix4d.registry import Filter, Registering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,6 +59,25 @@ class _Reader:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Drawing:
+    """Draws one block from a table of spots, masked; the scan is not read any more."""
+
+    table: SpotTable
+    filter: Registering
+    bounds: tuple[int, ...]
+    probe_mask: BoolArray
+    pixel_mask: BoolArray
+
+    def __call__(self, block: int) -> AnyArray:
+        return self.rows(np.arange(self.bounds[block], self.bounds[block + 1]))
+
+    def rows(self, indices: IntArray) -> AnyArray:
+        """Draw single rows of the matrix."""
+        patterns = self.filter.draw(self.table, np.flatnonzero(self.probe_mask)[indices])
+        return patterns if self.pixel_mask.all() else patterns[:, np.flatnonzero(self.pixel_mask)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Cache:
     """Keeps the blocks that were read, for matrices that fit in memory."""
 
@@ -92,6 +111,7 @@ def make_matrix(
     cache_bytes: int = 0,
     steps: tuple[str, ...] = (),
     column_means: FloatArray | None = None,
+    spots: SpotTable | None = None,
 ) -> PatternMatrix:
     """Give the patterns of a scan as rows of a matrix that is read on demand.
 
@@ -111,6 +131,8 @@ def make_matrix(
         In words, what was done before.
     column_means : (n_pixels,) float64, optional
         Mean counts of every column, if they are known.
+    spots : SpotTable, optional
+        Of the whole scan, from which a filter that registers draws the patterns.
 
     Returns
     -------
@@ -127,14 +149,19 @@ def make_matrix(
     counts = [int(probe_mask[tile.rows, tile.columns].sum()) for tile in source.tiles]
     used = tuple(tile for tile, count in zip(source.tiles, counts, strict=True) if count)
     bounds = np.concatenate([[0], np.cumsum([count for count in counts if count])])
-    reader = _Reader(source=source, tiles=used, filter=filter, probe_mask=probe_mask, pixel_mask=pixel_mask)
+    limits = tuple(int(bound) for bound in bounds)
+    reader: _Reader | _Drawing = _Reader(
+        source=source, tiles=used, filter=filter, probe_mask=probe_mask, pixel_mask=pixel_mask
+    )
+    if spots is not None and isinstance(filter, Registering):
+        reader = _Drawing(table=spots, filter=filter, bounds=limits, probe_mask=probe_mask, pixel_mask=pixel_mask)
     plain = source.is_plain and isinstance(filter, Raw)
     item = source.scan.patterns.dtype.itemsize if plain else np.dtype(np.float32).itemsize
-    worth_it = not (plain and source.is_at_hand)
+    worth_it = spots is None and not (plain and source.is_at_hand)  # drawing takes less time than reading memory
     fits = worth_it and n_probes * n_pixels * item <= cache_bytes
     return PatternMatrix(
         read_block=_Cache(read=reader) if fits else reader,
-        bounds=tuple(int(bound) for bound in bounds),
+        bounds=limits,
         probe_mask=probe_mask,
         pixel_mask=pixel_mask,
         geometry=source.geometry,

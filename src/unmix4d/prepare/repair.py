@@ -84,7 +84,7 @@ class Repair:
     @classmethod
     def of(cls, bad: BoolArray, *, level: float = 0.0, descan: Descan | None = None) -> "Repair":
         """Prepare for bad pixels (pattern_y, pattern_x)."""
-        return cls(bad=np.flatnonzero(bad), around=_good_neighbours(bad), level=level, descan=descan)
+        return cls(bad=np.flatnonzero(bad), around=good_neighbours(bad), level=level, descan=descan)
 
     def apply(self, patterns: AnyArray, rows: slice, columns: slice) -> AnyArray:
         """Repair patterns (y, x, pattern_y, pattern_x) of a rectangle of the window; the type stays."""
@@ -97,7 +97,7 @@ class Repair:
         return out
 
 
-def _good_neighbours(bad: BoolArray) -> IntArray:
+def good_neighbours(bad: BoolArray) -> IntArray:
     """Good pixels in the smallest square about each bad one that holds any, (n_bad, 8); if fewer, some twice."""
     places = np.argwhere(bad)
     around = np.zeros((len(places), MOST_NEIGHBOURS), dtype=np.int64)
@@ -117,5 +117,5 @@ def fill(image: FloatArray, bad: BoolArray) -> FloatArray:
     if not bad.any():
         return image
     filled = image.copy()
-    filled[bad] = image.ravel()[_good_neighbours(bad)].mean(axis=1)
+    filled[bad] = image.ravel()[good_neighbours(bad)].mean(axis=1)
     return filled

@@ -1,5 +1,6 @@
 """What is prepared: a scan, the window of it that is used, and the blocks that it is read in."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from unmix4d.prepare.condition import Window
 from unmix4d.prepare.tiles import Tile
 from unmix4d.records import AnyArray, FloatArray, Geometry, Scan
+
+PATCHES, PATCH_SIDE = 24, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,3 +46,22 @@ class Source:
         window = self.window
         stored = window.read_stored(self.scan, tile.rows, tile.columns)
         return window.repaired(window.to_counts(stored), tile.rows, tile.columns)
+
+
+def sample_patches(source: Source) -> Iterator[FloatArray]:
+    """Read squares of 4 x 4 probes, or what there is of them, spread over the scan: (y, x, pattern_y, pattern_x).
+
+    The same for the same scan.
+    """
+    sy, sx = source.geometry.scan_shape
+    along_y = max(1, min(round((PATCHES * sy / sx) ** 0.5), sy // PATCH_SIDE))
+    along_x = max(1, min(PATCHES // along_y, sx // PATCH_SIDE))
+    for y in _starts(sy, along_y):
+        for x in _starts(sx, along_x):
+            rows, columns = slice(y, min(sy, y + PATCH_SIDE)), slice(x, min(sx, x + PATCH_SIDE))
+            yield source.read(Tile(rows=rows, columns=columns))
+
+
+def _starts(size: int, n: int) -> list[int]:
+    """First places of ``n`` pieces in the middle of equal parts of a line."""
+    return [max(0, int((i + 0.5) * size / n) - PATCH_SIDE // 2) for i in range(n)]

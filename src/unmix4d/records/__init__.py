@@ -26,8 +26,12 @@ from unmix4d.records.factors import FactoredMatrix, Factorization, Sweep
 from unmix4d.records.measured import Beam, CleaningStep, Geometry, PatternMatrix, Scan, Survey
 from unmix4d.records.paper import Agreement, Change, PaperAnswer, PaperMap, PaperScores
 from unmix4d.records.runs import RunRecord, RunResult, StageCost
+from unmix4d.records.spots import DIRECT_BEAM, DOUBTFUL_BEAM, KEPT_AT_PIXEL, SpotTable
 
 __all__ = [
+    "DIRECT_BEAM",
+    "DOUBTFUL_BEAM",
+    "KEPT_AT_PIXEL",
     "NO_CRYSTAL",
     "OVERLAP_THRESHOLDS",
     "Agreement",
@@ -60,6 +64,7 @@ __all__ = [
     "RunRecord",
     "RunResult",
     "Scan",
+    "SpotTable",
     "StageCost",
     "Survey",
     "Sweep",

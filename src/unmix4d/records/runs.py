@@ -9,6 +9,7 @@ from unmix4d.records.base import BoolArray, IntArray, empty
 from unmix4d.records.factors import Factorization
 from unmix4d.records.measured import Geometry, Survey
 from unmix4d.records.paper import PaperAnswer
+from unmix4d.records.spots import SpotTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +55,7 @@ class RunResult:
     overlap: OverlapMap
     comparison: ClusterComparison
     paper: PaperAnswer | None = None
+    spots: SpotTable | None = None
     swept_labels: Mapping[int, IntArray] = field(default_factory=empty)
 
     @property

@@ -109,6 +109,13 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
             "Weight maps of all {paper_k} components of the paper's procedure on one scale.",
             "Fig. 5, weight maps: all components, scaled to 0 to 1 together.",
         ),
+        "spots": Caption(
+            "Six maps from the table of spots: direct beam, other spots, their number, prominence, noise and least "
+            "prominence.",
+            "From the table of spots, probe by probe: intensity of the direct beam (virtual bright field) and of "
+            "all other spots, their number, how far they rise together, the noise in the corners of the pattern, "
+            "and what a spot had to rise by.",
+        ),
         "survey": Caption(
             "Maps of the total counts and of the counts outside the direct beam, and the mean pattern.",
             "Virtual images and the mean pattern, before any filter.",

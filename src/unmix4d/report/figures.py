@@ -25,8 +25,11 @@ from unmix4d.report.paper_figures import (
     paper_weights_figure,
 )
 from unmix4d.report.pattern_figures import comparison_figure, components_figure, crystals_figure, summary_figure
+from unmix4d.report.spot_figures import spots_figure
 
-FIGURES: Mapping[str, Callable[[RunResult], Figure]] = MappingProxyType(
+Draw = Callable[[RunResult], Figure]
+
+FIGURES: Mapping[str, Draw] = MappingProxyType(
     {
         "summary": summary_figure,
         "clusters": clusters_figure,
@@ -44,7 +47,7 @@ FIGURES: Mapping[str, Callable[[RunResult], Figure]] = MappingProxyType(
     }
 )
 
-PAPER_FIGURES: Mapping[str, Callable[[RunResult], Figure]] = MappingProxyType(
+PAPER_FIGURES: Mapping[str, Draw] = MappingProxyType(
     {
         "paper_beside": paper_beside_figure,
         "paper_loss": paper_loss_figure,
@@ -57,7 +60,12 @@ PAPER_FIGURES: Mapping[str, Callable[[RunResult], Figure]] = MappingProxyType(
 )
 """Those of a run with ``--mode paper`` besides."""
 
+SPOT_FIGURES: Mapping[str, Draw] = MappingProxyType({"spots": spots_figure})
+"""Of runs that keep a table of spots."""
 
-def figures_of(result: RunResult) -> Mapping[str, Callable[[RunResult], Figure]]:
+
+def figures_of(result: RunResult) -> Mapping[str, Draw]:
     """Give the figures that a run has."""
-    return FIGURES if result.paper is None else {**FIGURES, **PAPER_FIGURES}
+    paper = {} if result.paper is None else PAPER_FIGURES
+    spots = {} if result.spots is None else SPOT_FIGURES
+    return {**FIGURES, **paper, **spots}

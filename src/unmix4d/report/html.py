@@ -11,14 +11,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from unmix4d.records import RunResult
-from unmix4d.report import paper_sections, sections
+from unmix4d.report import paper_sections, sections, spots
 from unmix4d.report.captions import CAPTIONS
-from unmix4d.report.figures import FIGURES, PAPER_FIGURES
+from unmix4d.report.figures import FIGURES, PAPER_FIGURES, SPOT_FIGURES
 from unmix4d.report.files import written_whole
 from unmix4d.report.viewer import script
 from unmix4d.report.viewer.embedded import Embedded, embed
 
 TEMPLATE = "report.html.j2"
+DRAWN = {**FIGURES, **PAPER_FIGURES, **SPOT_FIGURES}
 DPI = 150
 CSS_PIXELS_PER_INCH = 100
 WANTED_BYTES = 4_800_000
@@ -99,6 +100,7 @@ def render_report(result: RunResult) -> str:
         contents=_contents(result),
         sections=sections,
         paper=paper_sections,
+        spots=spots,
         picture=page.picture,
         viewer=page,
         confidence=sections.CONFIDENCE[result.decision.confidence],
@@ -123,7 +125,7 @@ class _Page:
 
     def picture(self, name: str) -> Picture:
         """Draw a figure."""
-        figure = (FIGURES.get(name) or PAPER_FIGURES[name])(self.result)
+        figure = DRAWN[name](self.result)
         known = {"n": self.result.clusters.n_crystals, "k": self.result.decision.k}
         if self.result.paper is not None:
             known["paper_k"] = self.result.paper.k

@@ -24,6 +24,7 @@ from unmix4d.records import (
     Survey,
 )
 from unmix4d.report.paper_store import restore_paper
+from unmix4d.report.spots import restore_spots
 
 if TYPE_CHECKING:
     import h5py
@@ -56,6 +57,7 @@ def restore(file: "h5py.File") -> RunResult:
         comparison=_comparison(file["comparison"]),
         paper=restore_paper(file["paper"]) if "paper" in file else None,
         swept_labels={int(k): group["labels"][()] for k, group in file["sweep"].items()},
+        spots=restore_spots(file["spots"], geometry) if "spots" in file else None,
     )
 
 

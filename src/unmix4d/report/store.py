@@ -21,6 +21,7 @@ from unmix4d.records import (
 from unmix4d.report.files import written_whole
 from unmix4d.report.paper_store import save_paper
 from unmix4d.report.restore import restore
+from unmix4d.report.spots import save_spots
 
 if TYPE_CHECKING:
     import h5py
@@ -77,6 +78,8 @@ def save_result(result: RunResult, path: Path, *, keep: Keep = "range") -> None:
         _save_comparison(file, result.comparison)
         if result.paper is not None:
             save_paper(file.create_group("paper"), result.paper)
+        if result.spots is not None:
+            save_spots(file.create_group("spots"), result.spots)
         file["provenance"] = json.dumps(provenance(result.record))
         file.flush()
         image = file.id.get_file_image()

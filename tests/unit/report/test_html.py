@@ -17,7 +17,7 @@ from unmix4d.errors import ResourceError
 from unmix4d.records import CriterionCurve, OverlapMap
 from unmix4d.report import sections
 from unmix4d.report.captions import CAPTIONS
-from unmix4d.report.figures import FIGURES, PAPER_FIGURES
+from unmix4d.report.figures import FIGURES, PAPER_FIGURES, SPOT_FIGURES
 from unmix4d.report.html import CONTENTS, _with_palette, render_report, write_report
 from unmix4d.report.sheet import message_figure
 from unmix4d.report.viewer.arrays import unpack
@@ -96,7 +96,7 @@ def test_every_figure_is_shown_with_words_for_those_who_do_not_see_it(page):
     assert all(len(image["alt"]) > 20 for image in images)
     assert not any("{" in image["alt"] for image in images)
     assert {f"figure-{name}" for name in FIGURES} == {f["id"] for f in page.all("figure")}
-    assert set(CAPTIONS) == {*FIGURES, *PAPER_FIGURES}
+    assert set(CAPTIONS) == {*FIGURES, *PAPER_FIGURES, *SPOT_FIGURES}
 
 
 def test_pictures_are_pngs_of_the_size_that_the_page_keeps_free(page):

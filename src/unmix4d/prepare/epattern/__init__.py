@@ -1,0 +1,1 @@
+"""Room of the ePattern filter: backgrounds, registration of spots into a table, reconstruction from it."""
