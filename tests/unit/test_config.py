@@ -105,7 +105,7 @@ def test_text_is_read_as_the_command_line_writes_it(name: str, text: str, value:
         ({"starts": "spa,nmf"}, "starts: got 'nmf', expected one or more of spa, kmeans, nndsvda, warm and random"),
         ({"starts": "spa,spa"}, "starts: spa,spa names a start twice"),
         ({"starts": ()}, "starts: got (), expected one or more"),
-        ({"filter": "men"}, "no unmix4d.filters named 'men'; known: mean, raw"),
+        ({"filter": "men"}, "no unmix4d.filters named 'men'; known: epattern, gated-mean, mean, raw"),
         ({"solver": "cd"}, "no unmix4d.solvers named 'cd'; known: hals, mu-kl, multiplicative"),
         ({"workers": -1}, "workers: got -1, expected a whole number from 0"),
         ({"workers": 2, "scheduler": "tcp://a:1"}, "workers and scheduler say twice where the work is done"),
