@@ -1,7 +1,6 @@
 """The one place that knows every stage: from a scan to the whole answer."""
 
 import inspect
-import platform
 import resource
 import sys
 import time
@@ -10,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib import metadata
 from itertools import count
 from typing import Any
 
@@ -31,6 +29,7 @@ from unmix4d.plan import Plan, make_plan
 from unmix4d.prepare.chain import Prepared, prepare
 from unmix4d.prepare.cleaning import Cleaning
 from unmix4d.prepare.filtering import Filtered, apply_filter
+from unmix4d.provenance import versions
 from unmix4d.read.identity import source_digest
 from unmix4d.read.masks import read_mask
 from unmix4d.records import (
@@ -60,7 +59,6 @@ FREE_K_MAX = 20
 QUICK_START = "spa"
 NOTHING_KEPT = NothingKept()
 CLEANING = ("hot_pixels", "offset", "descan", "saturation", "vacuum")
-PACKAGES = ("unmix4d", "numpy", "scipy", "scikit-image", "h5py", "rosettasciio")
 
 
 def silent(_stage: str, _done: float, _total: float) -> None:
@@ -172,7 +170,7 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
     paper = None
     if settings.mode == "paper":
         with watch.stage("paper"):
-            paper = _paper(prepared, clusters, sweep, settings=settings, plan=plan, watch=watch, keeper=keeper)
+            paper = _paper(filtered, clusters, sweep, settings=settings, plan=plan, watch=watch, keeper=keeper)
     return RunResult(
         record=_record(scan, settings, watch, started),
         geometry=matrix.geometry,
@@ -371,7 +369,7 @@ def _compare(
 
 
 def _paper(
-    prepared: Prepared,
+    filtered: Filtered,
     clusters: ClusterMap,
     sweep: Sweep,
     *,
@@ -386,8 +384,8 @@ def _paper(
 
     other = "mean" if settings.filter == "raw" else "raw"
     answer = procedure.follow(
-        prepared,
-        filters=(registry.load("filters", settings.filter)(), registry.load("filters", other)()),
+        filtered.prepared,
+        filters=(filtered.filter, registry.load("filters", other)()),
         choices=procedure.Choices(
             ks=[k for k in counting.KS if settings.k_min <= k <= settings.k_max] or [settings.k_max],
             k=None if settings.k == "auto" else settings.k,
@@ -400,14 +398,3 @@ def _paper(
     if answer.knee is None:
         watch.warn(f"the losses of the paper's sweep have no knee; its first k, {answer.knee_used}, stands for it")
     return answer
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide the numbers."""
-    known: dict[str, Any] = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            known[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            known[name] = "not installed as a package"
-    return known

@@ -13,7 +13,7 @@ from unmix4d.prepare.chain import make_source
 from unmix4d.prepare.source import Source
 from unmix4d.prepare.tiles import Tile
 from unmix4d.records import AnyArray, BoolArray, FloatArray, RunResult, Scan
-from unmix4d.registry import Filter
+from unmix4d.registry import Filter, Fitting
 
 BLOCK_BYTES = 8 * 2**20
 """Small enough that a pattern that is asked for meanwhile does not wait long."""
@@ -108,6 +108,8 @@ def pattern_source(scan: Scan, result: RunResult, settings: Settings) -> Pattern
         found, wanted = (" of ".join(f"{a} x {b}" for a, b in pair) for pair in shapes)
         raise UsageError(f"the scan has {found} pixels where the run has {wanted}: give the scan of this run")
     wanted_filter = None if settings.filter == "raw" else registry.load("filters", settings.filter)()
+    if isinstance(wanted_filter, Fitting):  # looks at the whole scan first, which a click cannot wait for
+        wanted_filter = None
     return PatternSource(source=source, filter=wanted_filter)
 
 
