@@ -187,8 +187,8 @@ def test_every_setting_is_an_option_of_run(api: FakeApi) -> None:
         "vacuum": "none", "nan": "zero", "negative": "shift", "weighting": "none", "solver": "multiplicative",
         "starts": "spa,random", "l1": "0.1", "max_iter": "50", "tol": "1e-3", "k": "8", "k_min": "2",
         "k_max": "12", "mode": "paper", "background": "3", "crystals": "merged", "compare_to": "raw", "keep": "all",
-        "threads": "2",
-        "memory": "8GB", "seed": "5", "workers": "2",
+        "gate": "0.05", "spot_background": "ball", "spot_radius": "2.5", "threads": "2", "memory": "8GB",
+        "seed": "5", "workers": "2",
     }  # fmt: skip
     assert given.keys() | {"pattern_step", "scheduler"} == Settings.model_fields.keys()
     options = [part for name, text in given.items() for part in (f"--{name.replace('_', '-')}", text)]
@@ -397,10 +397,16 @@ def test_debug_shows_the_traceback(api: FakeApi, capsys: Capture, monkeypatch: p
         (["run", "scan.hspy", "--kmax", "3"], "error: No such option"),
         (["run", "scan.hspy", "--k-max", "eight"], "error: k_max: got 'eight', expected a whole number"),
         (["run", "scan.hspy", "--crop", "5,2,0,3"], "error: crop: 5,2,0,3 is empty or reversed"),
-        (["run", "scan.hspy", "--filter", "men"], "error: no unmix4d.filters named 'men'; known: mean, raw"),
+        (
+            ["run", "scan.hspy", "--filter", "men"],
+            "error: no unmix4d.filters named 'men'; known: epattern, gated-mean, mean, raw",
+        ),
         (["run", "scan.hspy", "--config", "none.yaml"], "error: none.yaml: cannot be read"),
         (["demo", "--seed", "-1"], "error: Invalid value"),
-        (["export", "folder", "--to", "word"], "error: no unmix4d.exporters named 'word'; known: csv, hspy, tiff"),
+        (
+            ["export", "folder", "--to", "word"],
+            "error: no unmix4d.exporters named 'word'; known: csv, hspy, spots, tiff",
+        ),
         (["unmix", "scan.hspy"], "error: No such command"),
     ],
 )

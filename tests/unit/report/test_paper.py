@@ -37,7 +37,7 @@ def words(shown):
 
 def test_a_run_without_it_shows_nothing_of_it(result):
     assert result.paper is None
-    assert figures_of(result) is FIGURES
+    assert figures_of(result) == FIGURES
     assert "paper" not in CONTENTS
     assert 'id="paper"' not in render_report(result)
 
