@@ -94,20 +94,6 @@ def test_the_papers_rule_reads_8_bit_images_and_gives_a_number_near_its_knee(pla
     assert answer.votes["paper"] == answer.n_crystals
 
 
-def test_the_paper_counts_the_last_nine_columns_from_one() -> None:
-    """Of 13 components, knee 9, columns 5 to 13 are judged; column 8 is unlike the others, which are alike."""
-    from benchmarks.accuracy.methods.paper_rule import LAST, MARGIN, _column
-
-    rng = np.random.default_rng(0)
-    images = np.tile(rng.integers(100, 255, (32, 32)).astype(float), (9 + MARGIN, 1, 1))
-    images += rng.integers(0, 3, images.shape)
-    images[7] = rng.integers(0, 255, (32, 32))
-    images[1] = 1.0
-    assert len(images) - LAST + 1 == 9 - MARGIN
-    assert [_column(images, metric) for metric in ("ssim", "gmsd", "mdsi")] == [8, 8, 8]
-    assert _column(images, "psnr") != 8
-
-
 def test_ours_goes_through_a_file(plain) -> None:
     from benchmarks.accuracy.methods import ours
 
