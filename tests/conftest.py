@@ -1,10 +1,15 @@
 """Where the tests find the scans, and what every test shares."""
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+
+from unmix4d.records import RunResult
 
 # Machines that run tests are shared: time says nothing about an example.
 settings.register_profile("unmix4d", deadline=None)
@@ -29,3 +34,39 @@ def reference(data: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference values at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def without_crystals() -> Callable[[RunResult], RunResult]:
+    """Make a result that holds no crystal of one that does: all components are background."""
+    return _without_crystals
+
+
+def _without_crystals(result: RunResult) -> RunResult:
+    shape, k = result.geometry.scan_shape, result.decision.k
+    none, nothing = np.full(shape, -1, np.int16), np.zeros((0, *result.geometry.pattern_shape), np.float32)
+    roles = replace(result.clusters.roles, roles=("background",) * k, crystals=np.full(k, -1, np.int16))
+    return replace(
+        result,
+        decision=replace(result.decision, n_crystals=0, roles={**result.decision.roles, k: roles}),
+        clusters=replace(
+            result.clusters,
+            labels=none,
+            roles=roles,
+            crystal_patterns=nothing,
+            crystal_weights=np.zeros((0, *shape), np.float32),
+        ),
+        overlap=replace(
+            result.overlap, ratio=np.zeros(shape, np.float32), first=none, second=none, level=none.astype(np.int8)
+        ),
+        comparison=replace(
+            result.comparison,
+            counts=np.zeros(0, int),
+            mean_patterns=nothing,
+            reconstructed_patterns=nothing,
+            metrics={},
+            null_zero={},
+            null_global={},
+            columns={},
+        ),
+    )

@@ -12,6 +12,9 @@ import numpy as np
 from unmix4d.config import Settings
 from unmix4d.errors import ResourceError
 from unmix4d.execute import one_blas_thread
+from unmix4d.factorize import descent, kullback
+from unmix4d.paper.count import KS
+from unmix4d.paper.images import SWEEP_SIDE
 from unmix4d.prepare.chain import BLOCK_BYTES
 from unmix4d.records import Scan
 
@@ -36,10 +39,9 @@ SPOTS, SPOT_BYTES = 40, 21
 KEPT_K = 9
 DENSE_SOLVER = "mu-kl"
 
-PAPER_SIDE, PAPER_K, PAPER_ROWS = 128, 24, 64
-PAPER_PIECE = 2**24
-PAPER_SWEEP_STEPS, PAPER_MODEL_STEPS, PAPER_MODEL_K = 130, 1500, 10
-"""Of the paper's procedure: usual iterations of its sweep, most of its two models, and about how large they are."""
+PAPER_K = 24
+PAPER_SWEEP_STEPS, PAPER_MODEL_K = 130, 10
+"""Of the paper's procedure: usual iterations of its sweep, and about how large its two models are."""
 
 SAMPLED_SECONDS = 0.2
 WRITE_SECONDS = 8.0
@@ -127,14 +129,14 @@ class _Sizes:
     @property
     def in_sweep(self) -> int:
         """Pixels of the images that the paper's sweep works on."""
-        return min(self.n_pixels, PAPER_SIDE**2)
+        return min(self.n_pixels, SWEEP_SIDE**2)
 
     def paper(self, threads: int) -> int:
         """Bytes of the paper's procedure: all patterns 8-bit in two sizes, and factors of one k a thread."""
         sides, small = self.n_probes + self.n_pixels, self.n_probes + self.in_sweep
         images = self.n_probes * (self.n_pixels + (self.in_sweep if self.in_sweep < self.n_pixels else 0))
-        one_k = FLOAT * (2 * PAPER_ROWS * self.in_sweep + 2 * PAPER_K * small) + 2 * 8 * PAPER_K * self.in_sweep
-        piece = max(PAPER_PIECE, PAPER_ROWS * self.n_pixels * FLOAT) + 8 * PAPER_K * self.n_pixels
+        one_k = FLOAT * (2 * kullback.ROWS * self.in_sweep + 2 * PAPER_K * small) + 2 * 8 * PAPER_K * self.in_sweep
+        piece = max(descent.PIECE_BYTES, kullback.ROWS * self.n_pixels * FLOAT) + 8 * PAPER_K * self.n_pixels
         model = PAPER_K * sides * (4 * FLOAT + 3 * 8)
         return images + max(threads * one_k, model + (threads + 1) * piece)
 
@@ -283,11 +285,11 @@ def _seconds(scan: Scan, sizes: _Sizes, threads: int, *, paper: bool) -> float:
 
 def _paper_seconds(sizes: _Sizes, rate: float) -> float:
     """Estimate the time of the paper's procedure on one core."""
-    all_k, n_k = sum(range(3, 21)), 18
+    all_k, n_k = sum(KS), len(KS)
     per_value = SLOWER_THAN_PRODUCTS * 8 * all_k / rate + n_k * SECONDS_PER_VALUE
     sweep = PAPER_SWEEP_STEPS * sizes.n_probes * sizes.in_sweep * per_value
     models = (
-        2 * PAPER_MODEL_STEPS * sizes.n_probes * sizes.n_pixels * 4 * PAPER_MODEL_K / rate * SLOWER_THAN_PRODUCTS
+        2 * descent.MAX_ITER * sizes.n_probes * sizes.n_pixels * 4 * PAPER_MODEL_K / rate * SLOWER_THAN_PRODUCTS
     )
     return sweep + models
 

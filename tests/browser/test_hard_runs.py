@@ -1,7 +1,6 @@
 """Runs that are out of the ordinary are shown without a complaint, whatever is chosen."""
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,36 +32,6 @@ def analysed(patterns, **settings):
         return api.unmix(patterns, threads=1, **{"k_max": 3, **settings}).result
 
 
-def without_crystals(result):
-    shape, k = result.geometry.scan_shape, result.decision.k
-    none, nothing = np.full(shape, -1, np.int16), np.zeros((0, *result.geometry.pattern_shape), np.float32)
-    roles = replace(result.clusters.roles, roles=("background",) * k, crystals=np.full(k, -1, np.int16))
-    return replace(
-        result,
-        decision=replace(result.decision, n_crystals=0, roles={**result.decision.roles, k: roles}),
-        clusters=replace(
-            result.clusters,
-            labels=none,
-            roles=roles,
-            crystal_patterns=nothing,
-            crystal_weights=np.zeros((0, *shape), np.float32),
-        ),
-        overlap=replace(
-            result.overlap, ratio=np.zeros(shape, np.float32), first=none, second=none, level=none.astype(np.int8)
-        ),
-        comparison=replace(
-            result.comparison,
-            counts=np.zeros(0, int),
-            mean_patterns=nothing,
-            reconstructed_patterns=nothing,
-            metrics={},
-            null_zero={},
-            null_global={},
-            columns={},
-        ),
-    )
-
-
 @pytest.fixture
 def seen(browser, visit, tmp_path):
     context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True, reduced_motion="reduce")
@@ -76,7 +45,7 @@ def seen(browser, visit, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["one line", "one column", "oblong patterns", "one component", "no crystals"])
-def test_everything_can_be_chosen(seen, run, scan_file, kind):
+def test_everything_can_be_chosen(seen, run, scan_file, without_crystals, kind):
     patterns = np.load(scan_file)
     result = {
         "one line": lambda: analysed(patterns.reshape(1, 320, 32, 32)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from unmix4d.decide.spots import outside_beam, shrink, squares
+from unmix4d.quality.background import outside_beam, shrink, squares
 from unmix4d.records import Beam, BoolArray, FactoredMatrix, Factorization, FloatArray
 from unmix4d.records.base import spread
 

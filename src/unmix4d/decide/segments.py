@@ -11,17 +11,14 @@ from typing import Literal
 import numpy as np
 
 from unmix4d.decide.spots import (
-    MIN_SIDE,
     crystal_similarity,
-    outside_beam,
     peakedness,
     roundness,
-    shrink,
     shrink_beam,
     spot_patterns,
-    squares,
 )
 from unmix4d.errors import UsageError
+from unmix4d.quality.background import MIN_SIDE, outside_beam, shrink, squares
 from unmix4d.quality.material import find_material
 from unmix4d.records import Beam, BoolArray, Factorization, FloatArray, IntArray
 

@@ -5,14 +5,10 @@ The constants were chosen on simulated scans; ``docs/decide.md`` lists them.
 
 import numpy as np
 
-from unmix4d.quality.background import fill, outside_beam, shrink, smooth_background, squares
+from unmix4d.quality.background import MAD_TO_SIGMA, MIN_SIDE, fill, outside_beam, shrink, smooth_background
 from unmix4d.records import Beam, BoolArray, FloatArray
 
-__all__ = ["outside_beam", "shrink", "squares"]
-
-MIN_SIDE = 16
 SPECKLE_SIGMAS = 3.0
-MAD_TO_SIGMA = 1.4826
 PEAK_PIXELS = 0.05
 LATTICE_RADII = (0.06, 0.5)
 

@@ -104,7 +104,8 @@ class Alternating:
         UsageError
             If a k is below 1 or above what the matrix allows, or a start is unknown.
         """
-        _check(ks, min(matrix.n_probes, matrix.n_pixels), self.starts)
+        check_ks(ks, min(matrix.n_probes, matrix.n_pixels))
+        _check_starts(self.starts)
         root = int(rng.integers(2**32))
         count = _Steps(total=2 * PASSES * matrix.n_blocks, report=self.progress, each=matrix.n_blocks / len(ks))
         sketch = self._sketch(matrix, max(ks), seed=root, after_block=count.block)
@@ -144,7 +145,8 @@ class Alternating:
         -------
         mapping of k to Factorization
         """
-        _check(ks, min(len(factored.scores), factored.basis.shape[1]), self.starts)
+        check_ks(ks, min(len(factored.scores), factored.basis.shape[1]))
+        _check_starts(self.starts)
         count = _Steps(total=2 * len(ks), report=self.progress, each=1)
         tried = self._fit(factored, ks, root=int(rng.integers(2**32)), count=count, keeper=NothingKept())
         scale = factored.row, factored.column
@@ -304,9 +306,13 @@ class Alternating:
         )
 
 
-def _check(ks: Sequence[int], limit: int, starts: Sequence[str]) -> None:
+def check_ks(ks: Sequence[int], limit: int) -> None:
+    """Refuse k that a matrix does not allow, whose smaller side is ``limit``."""
     if not ks or min(ks) < 1 or max(ks) > limit:
         raise UsageError(f"k = {', '.join(map(str, ks))} is not possible; this scan allows k from 1 to {limit}")
+
+
+def _check_starts(starts: Sequence[str]) -> None:
     unknown = [name for name in starts if name not in STARTS]
     if unknown or not starts:
         what = f"no start named {unknown[0]!r}" if unknown else "no start was named"

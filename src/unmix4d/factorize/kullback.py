@@ -9,6 +9,9 @@ import numpy as np
 from unmix4d.compiled import compiled
 from unmix4d.errors import UsageError
 from unmix4d.execute import Executor, Serial
+from unmix4d.factorize import exact
+from unmix4d.factorize.alternate import check_ks
+from unmix4d.factorize.factored import Candidate
 from unmix4d.records import AnyArray, Factorization, FloatArray, PatternMatrix
 
 ROWS = 64
@@ -243,9 +246,7 @@ class MuKl:
         UsageError
             If a k is below 1 or above what the matrix allows, or an L1 penalty is asked for.
         """
-        limit = min(matrix.n_probes, matrix.n_pixels)
-        if not ks or min(ks) < 1 or max(ks) > limit:
-            raise UsageError(f"k = {', '.join(map(str, ks))} is not possible; this scan allows k from 1 to {limit}")
+        check_ks(ks, min(matrix.n_probes, matrix.n_pixels))
         if self.l1:
             raise UsageError(f"the solver {self.name} knows no L1 penalty: leave --l1 at 0, or use --solver hals")
         values = gather(matrix)
@@ -264,15 +265,16 @@ class MuKl:
 
 def in_counts(found: KullbackFit, matrix: PatternMatrix, *, name: str) -> Factorization:
     """Bring a fit to components of unit sum, largest first, and weights in counts."""
-    sums = found.components.sum(axis=1, dtype=np.float64)
-    weights = found.weights * sums.astype(np.float32)
-    order = np.argsort(-weights.sum(axis=0, dtype=np.float64), kind="stable")
-    inverse = np.divide(1, sums, out=np.zeros_like(sums), where=sums > 0).astype(np.float32)
+    candidate = Candidate(
+        start="random", components=found.components, weights=found.weights, history=[], as_counts=True
+    )
+    ones = (np.ones(n, dtype=np.float32) for n in (matrix.n_probes, matrix.n_pixels))
+    components, weights = exact.in_counts(candidate, *ones)
     first = found.divergences[0]
     told: dict[str, Any] = {"loss": found.loss, "converged": found.converged, "solver": name, "start": "random"}
     return Factorization(
-        components=(found.components * inverse[:, None])[order],
-        weights=np.ascontiguousarray(weights[:, order]),
+        components=components,
+        weights=weights,
         geometry=matrix.geometry,
         probe_mask=matrix.probe_mask,
         pixel_mask=matrix.pixel_mask,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from unmix4d.quality.background import MAD_TO_SIGMA
 from unmix4d.records import Beam, BoolArray, FloatArray
 
 BEAM_RADIUS_FACTOR = 1.5
@@ -103,7 +104,7 @@ def find_vacuum(dark_field: FloatArray, usable: BoolArray) -> BoolArray:
     counts = dark_field[usable]
     few = counts[values <= threshold]
     middle = float(np.median(few))
-    spread = 1.4826 * float(np.median(np.abs(few - middle)))
+    spread = MAD_TO_SIGMA * float(np.median(np.abs(few - middle)))
     vacuum[usable] = (values <= threshold) & (counts <= middle + VACUUM_SPREAD * spread)
     return vacuum
 

@@ -4,10 +4,13 @@ import numpy as np
 
 from unmix4d.records import Beam, BoolArray, FloatArray
 
-MAX_SIDE = 96
+MIN_SIDE, MAX_SIDE = 16, 96
+"""Pixels: smaller patterns do not tell spots from background, larger ones are shrunk."""
+
 BACKGROUND_QUANTILE = 0.35
 WINDOW_SHARE = 0.055
 BEAM_MARGIN = 1.0
+MAD_TO_SIGMA = 1.4826
 
 
 def outside_beam(shape: tuple[int, int], beam: Beam | None) -> BoolArray:

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from unmix4d.records import CriterionCurve, PairwiseScores, RunResult
 from unmix4d.report.pictures import add_colorbar
-from unmix4d.report.sheet import FONT, INK, SMALL_FONT, Sheet, message_figure, plain_axes
+from unmix4d.report.sheet import FONT, INK, SMALL_FONT, Sheet, legend_above, message_figure, plain_axes
 from unmix4d.report.tables import losses
 
 LINE, CHOSEN, RANGE, STAR = "#1e69c3", "#b41e1e", "#fff3d6", "#f0a000"
@@ -58,14 +58,7 @@ def loss_figure(result: RunResult) -> Figure:
     _mark_chosen(axes, result)
     axes.plot([decision.k], [result.factorization.loss], "o", color=CHOSEN, markersize=8, zorder=3)
     _name_axes(axes, "number of components k", "mean |V − V′| in counts")
-    sheet.figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="upper center",
-        ncols=4,
-        fontsize=SMALL_FONT,
-        frameon=False,
-        bbox_to_anchor=(0.53, 0.99),
-    )
+    legend_above(sheet, axes)
     return sheet.figure
 
 

@@ -13,13 +13,12 @@ from PIL import Image
 from unmix4d.records import RunResult
 from unmix4d.report import paper_sections, sections, spots
 from unmix4d.report.captions import CAPTIONS
-from unmix4d.report.figures import FIGURES, PAPER_FIGURES, SPOT_FIGURES
+from unmix4d.report.figures import figures_of
 from unmix4d.report.files import written_whole
 from unmix4d.report.viewer import script
 from unmix4d.report.viewer.embedded import Embedded, embed
 
 TEMPLATE = "report.html.j2"
-DRAWN = {**FIGURES, **PAPER_FIGURES, **SPOT_FIGURES}
 DPI = 150
 CSS_PIXELS_PER_INCH = 100
 WANTED_BYTES = 4_800_000
@@ -125,7 +124,7 @@ class _Page:
 
     def picture(self, name: str) -> Picture:
         """Draw a figure."""
-        figure = DRAWN[name](self.result)
+        figure = figures_of(self.result)[name](self.result)
         known = {"n": self.result.clusters.n_crystals, "k": self.result.decision.k}
         if self.result.paper is not None:
             known["paper_k"] = self.result.paper.k

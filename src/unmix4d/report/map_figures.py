@@ -130,17 +130,22 @@ def weights_figure(result: RunResult) -> Figure:
     """Draw the weight map of every component: all on one scale, then each on its own."""
     maps = result.factorization.weight_maps()
     highest = float(np.percentile(maps, 99.9)) or float(maps.max()) or 1.0
-    scan_y, scan_x = result.geometry.scan_shape
-    room = PAGE_WIDTH - COLORBAR - 2 * MARGIN
-    columns = even_columns(len(maps), 4 if scan_x > WIDE * scan_y else 6)
-    size = fit((scan_y, scan_x), (min((room - (columns - 1) * MARGIN) / columns, 2.4), 2.4))
-    cell = (max(size[0], LABEL_WIDTH), size[1] + HEADING + BAR_STRIP)
-    grid = Grid(n=len(maps), cell=cell, n_columns=columns)
+    size, grid = grid_of_maps(result, len(maps))
     block = grid.size[1] + 0.35
     sheet = Sheet(max(grid.size[0], 4.4) + 2 * MARGIN + COLORBAR, 2 * block + MARGIN)
     _weight_maps(sheet, result, maps, size=size, grid=grid, top=MARGIN, highest=highest)
     _weight_maps(sheet, result, maps, size=size, grid=grid, top=MARGIN + block, highest=None)
     return sheet.figure
+
+
+def grid_of_maps(result: RunResult, n: int) -> tuple[Size, Grid]:
+    """Give the size of a map, and where ``n`` maps with their headings go, beside one colour bar."""
+    scan_y, scan_x = result.geometry.scan_shape
+    room = PAGE_WIDTH - COLORBAR - 2 * MARGIN
+    columns = even_columns(n, 4 if scan_x > WIDE * scan_y else 6)
+    size = fit((scan_y, scan_x), (min((room - (columns - 1) * MARGIN) / columns, 2.4), 2.4))
+    cell = (max(size[0], LABEL_WIDTH), size[1] + HEADING + BAR_STRIP)
+    return size, Grid(n=n, cell=cell, n_columns=columns)
 
 
 def _weight_maps(

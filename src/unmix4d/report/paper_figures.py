@@ -12,9 +12,9 @@ from unmix4d.records import AnyArray, FloatArray, PaperAnswer, PaperScores, RunR
 from unmix4d.report.curve_figures import CHOSEN, LINE, RANGE
 from unmix4d.report.map_figures import (
     COLORBAR,
-    LABEL_WIDTH,
     WEIGHT_COLORS,
     WIDE,
+    grid_of_maps,
     map_with_legend,
     percent,
     step_note,
@@ -42,6 +42,7 @@ from unmix4d.report.sheet import (
     Sheet,
     even_columns,
     fit,
+    legend_above,
     message_figure,
     plain_axes,
 )
@@ -88,14 +89,7 @@ def paper_loss_figure(result: RunResult) -> Figure:
     axes.axvline(paper.k, color=CHOSEN, linewidth=1.2, alpha=0.8, zorder=1, label=f"k of the maps, {paper.k}")
     axes.set_xlabel("number of components k", fontsize=SMALL_FONT, color=INK)
     axes.set_ylabel("mean |V − V′|, white = 1", fontsize=SMALL_FONT, color=INK)
-    sheet.figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="upper center",
-        ncols=4,
-        fontsize=SMALL_FONT,
-        frameon=False,
-        bbox_to_anchor=(0.53, 0.99),
-    )
+    legend_above(sheet, axes)
     return sheet.figure
 
 
@@ -268,17 +262,12 @@ def paper_weights_figure(result: RunResult) -> Figure:
     paper = answer_of(result)
     low, high = float(paper.weights.min()), float(paper.weights.max())
     maps = (paper.weights - low) / ((high - low) or 1.0)
-    scan_y, scan_x = result.geometry.scan_shape
-    room = PAGE_WIDTH - COLORBAR - 2 * MARGIN
-    columns = even_columns(len(maps), 4 if scan_x > WIDE * scan_y else 6)
-    size = fit((scan_y, scan_x), (min((room - (columns - 1) * MARGIN) / columns, 2.4), 2.4))
-    cell = (max(size[0], LABEL_WIDTH), size[1] + HEADING + BAR_STRIP)
-    grid = Grid(n=len(maps), cell=cell, n_columns=columns)
+    size, grid = grid_of_maps(result, len(maps))
     sheet = Sheet(grid.size[0] + 2 * MARGIN + COLORBAR, grid.size[1] + 2 * MARGIN)
     style = {"cmap": colors_with_gaps(WEIGHT_COLORS, NO_LABEL), "vmin": 0, "vmax": 1}
     for i, (left, top) in enumerate(grid.corners(MARGIN, MARGIN)):
         words = f"{i + 1}: background" if i == paper.map.background else f"{i + 1}"
-        heading(sheet, (left, top), cell[0], words, color=color_of(paper, i))
+        heading(sheet, (left, top), grid.cell[0], words, color=color_of(paper, i))
         shown = show_map(sheet, (left, top + HEADING), size, maps[i], result=result, **style)
     corner = (MARGIN + grid.size[0] + MARGIN, MARGIN + HEADING)
     add_colorbar(sheet, corner, max(size[1], 1.0), shown, "weight, scaled together")

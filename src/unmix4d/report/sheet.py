@@ -104,6 +104,18 @@ def message_figure(words: str) -> Figure:
     return sheet.figure
 
 
+def legend_above(sheet: Sheet, axes: Axes) -> None:
+    """Name everything that is drawn in one line at the top of the sheet."""
+    sheet.figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="upper center",
+        ncols=4,
+        fontsize=SMALL_FONT,
+        frameon=False,
+        bbox_to_anchor=(0.53, 0.99),
+    )
+
+
 def plain_axes(axes: Axes, ks: Sequence[int]) -> None:
     """Style axes that show something over k."""
     axes.tick_params(labelsize=SMALL_FONT, colors=INK)

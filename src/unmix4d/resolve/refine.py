@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from unmix4d.execute import Executor, one_blas_thread
-from unmix4d.quality.material import find_material
+from unmix4d.quality.background import MIN_SIDE
+from unmix4d.quality.material import QUANTILE, SHARE, find_material
 from unmix4d.records import (
     Beam,
     BoolArray,
@@ -21,11 +22,9 @@ from unmix4d.records.base import spread
 from unmix4d.resolve.dictionary import FEWEST_PURE, PURE, Dictionary, purest, take_out_others
 from unmix4d.resolve.spots import Rings, find_spots
 
-MIN_SIDE = 16
 ROUNDS = 3
 TOGETHER = 256
 STRONGEST = 0.5
-FAINT, QUANTILE = 0.1, 0.9
 
 
 def refine_crystals(
@@ -74,7 +73,7 @@ def refine_crystals(
         for _ in range(ROUNDS - 1):
             found = view.improve(found, rings)
     assert found.dictionary is not None
-    least = FAINT * float(np.quantile(found.bragg.sum(axis=1), QUANTILE)) / factored.probes_per_row
+    least = SHARE * float(np.quantile(found.bragg.sum(axis=1), QUANTILE)) / factored.probes_per_row
     return _fit_data(matrix, found.dictionary, rings, least=least, executor=executor)
 
 
@@ -133,9 +132,7 @@ class _View:
         material = find_material(spread(total, self.probe_mask, 0), self.probe_mask)[self.probe_mask]
         share = np.divide(guess.bragg.T, total, out=np.zeros(guess.bragg.T.shape), where=total > 0)
         means = np.stack([self._alone(guess, i, purest(own, material, self.fewest)) for i, own in enumerate(share)])
-        images = find_spots(_images(means, rings), rings)
-        empty = ~images.any(axis=(1, 2))
-        images[empty] = _images(guess.spots, rings)[empty]
+        images = _spots_of(means, guess.spots, rings)
         n_pure = (material & (share >= PURE)).sum(axis=1)
         spots = take_out_others(images, n_pure)[:, rings.allowed]
         dictionary = Dictionary.of(spots, self.background, self.pixel)
@@ -155,6 +152,14 @@ def _without_others(mean: FloatArray, weights: FloatArray, crystal: int, diction
     others = weights[: dictionary.n_crystals].copy()
     others[crystal] = 0
     return np.asarray(mean - others @ dictionary.entries[: dictionary.n_crystals])
+
+
+def _spots_of(means: FloatArray, known: FloatArray, rings: Rings) -> FloatArray:
+    """Find the spots of mean patterns (n, n_allowed); where there are none they stay what was ``known``."""
+    spots = find_spots(_images(means, rings), rings)
+    empty = ~spots.any(axis=(1, 2))
+    spots[empty] = _images(known, rings)[empty]
+    return spots
 
 
 def _images(rows: FloatArray, rings: Rings) -> FloatArray:
@@ -229,8 +234,6 @@ def _fit_data(
             for i, (mean, own) in enumerate(zip(means[:, kept] / numbers, weights / numbers, strict=True))
         ]
     )
-    spots = find_spots(_images(alone, rings), rings)
-    empty = ~spots.any(axis=(1, 2))
-    spots[empty] = _images(dictionary.entries[:n], rings)[empty]
+    spots = _spots_of(alone, dictionary.entries[:n], rings)
     counts = spots.sum(axis=(1, 2), keepdims=True)
     return Crystals(patterns=(spots / np.where(counts > 0, counts, 1)).astype(np.float32), bragg=bragg)

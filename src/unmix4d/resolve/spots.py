@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from unmix4d.quality.background import fill, outside_beam, smooth_background
+from unmix4d.quality.background import MAD_TO_SIGMA, fill, outside_beam, smooth_background
 from unmix4d.records import Beam, BoolArray, FloatArray, IntArray
 
 RING = 1.5
@@ -15,7 +15,6 @@ USUAL_SIDE = 64
 RINGS_PER_ENTRY = 2
 FEWEST_PIXELS = 4
 SIGMAS = 3.0
-MAD_TO_SIGMA = 1.4826
 FEWEST_IN_SPOT = 2
 FAINT_BACKGROUND = 0.02
 EIGHT = np.ones((3, 3), dtype=bool)

@@ -104,34 +104,6 @@ def striped(result, scan_shape, n, *, pattern_shape=(24, 24)):
     )
 
 
-def without_crystals(result):
-    shape, pattern_shape = result.geometry.scan_shape, result.geometry.pattern_shape
-    k = result.decision.k
-    roles = replace(result.clusters.roles, roles=("background",) * k, crystals=np.full(k, -1, dtype=np.int16))
-    none = np.full(shape, -1, dtype=np.int16)
-    nothing = np.zeros((0, *pattern_shape), dtype=np.float32)
-    return replace(
-        result,
-        clusters=ClusterMap(
-            labels=none,
-            roles=roles,
-            crystal_patterns=nothing,
-            crystal_weights=np.zeros((0, *shape), dtype=np.float32),
-        ),
-        overlap=OverlapMap(ratio=np.zeros(shape), first=none, second=none, level=none),
-        comparison=replace(
-            result.comparison,
-            counts=np.zeros(0, dtype=int),
-            mean_patterns=nothing,
-            reconstructed_patterns=nothing,
-            metrics={},
-            null_zero={},
-            null_global={},
-            columns={},
-        ),
-    )
-
-
 def with_empty_cluster(result):
     labels = np.where(result.clusters.labels == 1, 0, result.clusters.labels).astype(np.int16)
     counts = np.bincount(labels[labels >= 0], minlength=result.clusters.n_crystals)
@@ -161,7 +133,6 @@ VARIANTS = {
     "no beam, pixels left out": lambda result: replace(
         result, survey=replace(result.survey, beam=None), pixel_mask=np.indices((32, 32)).sum(axis=0) > 20
     ),
-    "no crystals": without_crystals,
     "an empty cluster": with_empty_cluster,
     "nothing decided": lambda result: replace(
         result, decision=replace(result.decision, curves=(), pairwise={}, votes={}, roles={})
@@ -189,9 +160,9 @@ def texts(figure):
     return [text for text in found if text.get_visible() and text.get_text().strip()]
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
-def variant(request, result):
-    return VARIANTS[request.param](result)
+@pytest.fixture(scope="module", params=[*VARIANTS, "no crystals"])
+def variant(request, result, without_crystals):
+    return {**VARIANTS, "no crystals": without_crystals}[request.param](result)
 
 
 @pytest.mark.parametrize("name", FIGURES)

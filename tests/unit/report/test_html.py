@@ -14,7 +14,7 @@ from matplotlib import colormaps
 from PIL import Image
 
 from unmix4d.errors import ResourceError
-from unmix4d.records import CriterionCurve, OverlapMap
+from unmix4d.records import CriterionCurve
 from unmix4d.report import sections
 from unmix4d.report.captions import CAPTIONS
 from unmix4d.report.figures import FIGURES, PAPER_FIGURES, SPOT_FIGURES
@@ -70,7 +70,7 @@ def page(source):
 def sketches(monkeypatch):
     """Draw every figure as a small note, for tests that only read the words."""
     notes = dict.fromkeys(FIGURES, lambda _: message_figure("a sketch"))
-    monkeypatch.setattr("unmix4d.report.html.FIGURES", notes)
+    monkeypatch.setattr("unmix4d.report.figures.FIGURES", notes)
 
 
 def test_every_entry_of_the_contents_leads_to_a_section_once(page):
@@ -213,32 +213,8 @@ def test_the_confidence_is_said_in_words_and_not_by_colour_alone(result, confide
     assert sections.CONFIDENCE[confidence] in page.text
 
 
-def test_a_run_without_crystals_says_so(result):
-    shape = result.geometry.scan_shape
-    nothing = np.zeros((0, *result.geometry.pattern_shape), dtype=np.float32)
-    none = np.full(shape, -1, dtype=np.int16)
-    k = result.decision.k
-    roles = replace(result.clusters.roles, roles=("background",) * k, crystals=np.full(k, -1, dtype=np.int16))
-    clusters = replace(
-        result.clusters,
-        labels=none,
-        roles=roles,
-        crystal_patterns=nothing,
-        crystal_weights=np.zeros((0, *shape), dtype=np.float32),
-    )
-    comparison = replace(
-        result.comparison,
-        counts=np.zeros(0, dtype=int),
-        mean_patterns=nothing,
-        reconstructed_patterns=nothing,
-        metrics={},
-        null_zero={},
-        null_global={},
-        columns={},
-    )
-    overlap = OverlapMap(ratio=np.zeros(shape), first=none, second=none, level=none)
-    survey = replace(result.survey, beam=None)
-    changed = replace(result, clusters=clusters, comparison=comparison, overlap=overlap, survey=survey)
+def test_a_run_without_crystals_says_so(result, without_crystals):
+    changed = replace(without_crystals(result), survey=replace(result.survey, beam=None))
     page = Page(render_report(changed))
     assert "No crystal" in page.text[:200]
     assert "No two crystals overlap" in page.text

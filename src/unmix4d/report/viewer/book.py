@@ -110,6 +110,12 @@ class Book:
             },
         }
 
+    @property
+    def rough_bytes(self) -> float:
+        """Estimated bytes of all weights as they are stored, to leave out what cannot fit."""
+        n_probes = self.result.geometry.n_probes / self.detail.stride**2
+        return sum(k * n_probes * {"f4": 4, "f2": 2}.get(self._kind(k), 1) for k in self.kept)
+
     def _told(self, k: int) -> dict[str, Any]:
         fit = self.result.fits.get(k)
         if fit is None or k not in self.kept:
@@ -175,18 +181,12 @@ def book_within(result: RunResult, most_bytes: int) -> tuple[Book, dict[str, byt
     ladder = [*LADDER, *(replace(LADDER[-1], stride=2**i) for i in range(1, 12))]
     for detail in ladder:
         book = Book(result=result, detail=detail)
-        if _rough_bytes(book) > 8 * most_bytes:
+        if book.rough_bytes > 8 * most_bytes:
             continue
         parts = {name: gzip.compress(book.part(name), 6, mtime=0) for name in book.names}
         if sum(map(len, parts.values())) <= most_bytes:
             break
     return book, parts
-
-
-def _rough_bytes(book: Book) -> float:
-    """Estimate the bytes of all weights as they are stored, to leave out what cannot fit."""
-    n_probes = book.result.geometry.n_probes / book.detail.stride**2
-    return sum(k * n_probes * {"f4": 4, "f2": 2}.get(book._kind(k), 1) for k in book.kept)  # noqa: SLF001
 
 
 def _decision(result: RunResult) -> dict[str, Any]:
