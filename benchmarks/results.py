@@ -73,13 +73,13 @@ def interpolated(ks: Sequence[int], seconds: Sequence[float]) -> float:
     return float(sum(below) + np.interp([k for k in SWEEP if k >= ks[0]], ks, seconds).sum())
 
 
-def one_pass(scan: str, *, cold: bool = False) -> float | None:
-    """Wall seconds of one pass over a file: from memory, or from disk."""
+def one_pass(scan: str, kind: str = "warm") -> float | None:
+    """Wall seconds of one pass over a file: "warm" from memory, in "large blocks" too, or "cold" from disk."""
     times = [
         part["wall"]
         for result in of("one_pass", scan)
         for name, part in result["parts"].items()
-        if name.startswith("cold" if cold else "warm")
+        if name.startswith(kind)
     ]
     return median(times) if times else None
 

@@ -157,7 +157,11 @@ def large_table() -> str:
     """Show how cost and memory go with the size of the scan."""
     rows = []
     for scan in LARGE:
-        wall, warm = results.ours(scan, "wall"), results.one_pass(scan)
+        wall, warm, large = (
+            results.ours(scan, "wall"),
+            results.one_pass(scan),
+            results.one_pass(scan, "large blocks"),
+        )
         size = scans.n_bytes(scans.PHANTOMS[scan])
         memory = [results.peak("ours", scan, kind, threads=1) for kind in ("peak", "own_peak")]
         rows.append(
@@ -165,16 +169,18 @@ def large_table() -> str:
                 scan,
                 _number(size, scale=GIGABYTE),
                 _number(warm),
-                _number(results.one_pass(scan, cold=True)),
+                _number(large),
+                _number(results.one_pass(scan, "cold")),
                 _number(results.ours(scan, "wall", ("prepare",))),
                 _number(wall),
                 _number(results.ratio(wall, warm)),
+                _number(results.ratio(wall, large)),
                 _number(results.ratio(results.ours(scan, "cpu"), size / GIGABYTE)),
                 *(_number(value, scale=MEGABYTE) for value in memory),
             ]
         )
-    head = ("scan", "GB", "one pass, s", "cold, s", "survey, s", "sweep, s", "passes", "CPU s a GB")
-    return _table((*head, "peak MB", "of it own MB"), rows)
+    head = ("scan", "GB", "one pass, s", "in 16 MB blocks, s", "cold, s", "survey, s", "sweep, s", "passes")
+    return _table((*head, "of 16 MB blocks", "CPU s a GB", "peak MB", "of it own MB"), rows)
 
 
 def huge_table() -> str:
@@ -182,7 +188,7 @@ def huge_table() -> str:
     found = results.of("command", HUGE)
     if not found:
         return "Not measured yet: `make bench-large`."
-    result, cold = found[0], results.one_pass(HUGE, cold=True)
+    result, cold = found[0], results.one_pass(HUGE, "cold")
     wall = result["parts"]["run"]["wall"]
     rows = [
         ["one cold pass", _number(cold), NOTHING],
@@ -226,6 +232,7 @@ def _large_checks() -> list[Check]:
     passes, passes_of_two = (
         results.ratio(results.ours(two, "wall", threads=n), results.one_pass(two)) for n in (1, 2)
     )
+    large = results.ratio(results.ours(two, "wall"), results.one_pass(two, "large blocks"))
     memory = results.ratio(results.peak("ours", two, threads=1), MEGABYTE)
     rates = [results.ratio(results.ours(s, "cpu"), scans.n_bytes(scans.PHANTOMS[s])) for s in LARGE]
     peaks = [results.peak("ours", scan, threads=1) for scan in LARGE]
@@ -236,9 +243,10 @@ def _large_checks() -> list[Check]:
     huge = results.of("command", HUGE)
     wall = huge[0]["parts"]["run"]["wall"] if huge else None
     child = huge[0]["facts"]["child peak"] / 2**30 if huge else None
-    cold = results.one_pass(HUGE, cold=True)
+    cold = results.one_pass(HUGE, "cold")
     return [
         Check(name="2.1 GB: sweep in passes, one thread", value=passes, limit=30, goal=15),
+        Check(name="2.1 GB: the same, passes in blocks of 16 MB", value=large, limit=30, goal=15),
         Check(name="2.1 GB: sweep in passes, two threads", value=passes_of_two, limit=30, goal=15),
         Check(name="2.1 GB: peak MB", value=memory, limit=800),
         Check(name="8.6 GB over 0.5 GB: CPU a GB", value=results.ratio(rates[-1], rates[0]), limit=1.2),

@@ -78,7 +78,8 @@ def test_one_pass_reads_everything() -> None:
     from benchmarks.methods.one_pass import one_pass
 
     path = scans.make("tiny").patterns
-    assert_array_equal(one_pass(path), np.load(path).sum(axis=(0, 1)).ravel())
+    for block_bytes in (1, 2**12, 2**24):
+        assert_array_equal(one_pass(path, block_bytes), np.load(path).sum(axis=(0, 1)).ravel())
 
 
 def test_cost_between_the_timed_k_lies_on_straight_lines() -> None:
