@@ -18,6 +18,8 @@ RULES: tuple[tuple[str, str, str | None, int], ...] = (
     ("unmix4d", "ours", None, 0),
     ("knee of unmix4d's losses", "ours", "knee", 0),
     ("the same - 1, for the background", "ours", "knee", 1),
+    ("held-out counts - 1, for the background", "ours", "held-out", 1),
+    ("directions above the noise - 1, for the background", "ours", "rank", 1),
     ("silhouette", "clustering", "silhouette", 0),
     ("gap", "clustering", "gap", 0),
     ("NMFk", "nmfk", "nmfk", 0),

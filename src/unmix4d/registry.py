@@ -155,6 +155,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "mdsi": "unmix4d.decide.criteria:NearestMdsi",
             "unexplained": "unmix4d.decide.criteria:Unexplained",
             "coherence": "unmix4d.decide.criteria:Coherence",
+            "held_out": "unmix4d.decide.held_out:HeldOut",
+            "signal_to_noise": "unmix4d.decide.rank:SignalToNoise",
         },
         "exporters": {
             "hspy": "unmix4d.report.export:Hspy",

@@ -3,6 +3,7 @@
 import tempfile
 import time
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from benchmarks.accuracy.answer import Answer
 from benchmarks.accuracy.scan import SimulatedScan
 from unmix4d.decide.elbow import find_elbow
 from unmix4d.errors import Unmix4dWarning
+from unmix4d.records import CriterionCurve
 
 TITLE = "unmix4d"
 PARTS = ("read", "prepare", "factorize", "decide", "resolve", "maps", "quality", "execute", "records")
@@ -34,10 +36,8 @@ def answer(path: Path, **options: object) -> Answer:
         found = unmix4d.unmix(unmix4d.open_scan(path), threads=1, **options)
     seconds = {"whole": time.perf_counter() - begun}
     seconds |= {cost.stage: cost.seconds for cost in found.result.record.costs}
-    losses = next((curve for curve in found.decision.curves if curve.name == "loss"), None)
-    knee = None if losses is None else find_elbow(losses.ks, losses.values)
     return Answer(
-        votes={} if knee is None else {"knee": knee},
+        votes=_alone(found.decision.curves),
         n_crystals=found.decision.n_crystals,
         confidence=found.decision.confidence,
         faults=tuple(step.name for step in found.result.survey.cleaning if step.found),
@@ -46,3 +46,16 @@ def answer(path: Path, **options: object) -> Answer:
         weights=found.clusters.crystal_weights.astype(np.float64),
         seconds=seconds,
     )
+
+
+def _alone(curves: Sequence[CriterionCurve]) -> Mapping[str, int]:
+    """Give the number of components by single criteria; the last k where the held-out error still falls."""
+    known = {curve.name: curve for curve in curves if curve.ks}
+    votes: dict[str, int | None] = {}
+    if "loss" in known:
+        votes["knee"] = find_elbow(known["loss"].ks, known["loss"].values)
+    if "held_out" in known:
+        votes["held-out"] = known["held_out"].choice or known["held_out"].ks[-1]
+    if "signal_to_noise" in known:
+        votes["rank"] = known["signal_to_noise"].choice
+    return {name: k for name, k in votes.items() if k is not None}

@@ -15,6 +15,8 @@ from unmix4d.decide.criteria import (
     unexplained_curve,
 )
 from unmix4d.decide.elbow import log_bends, log_second_difference, running_minimum
+from unmix4d.decide.held_out import HeldOut
+from unmix4d.decide.rank import SignalToNoise
 from unmix4d.decide.roles import SAME_CRYSTAL, find_roles
 from unmix4d.decide.sweep import Range
 from unmix4d.records import Beam, ComponentRoles, CriterionCurve, Sweep
@@ -23,6 +25,8 @@ KNEE = "knee of the loss"
 LOG_BEND = "bend of the logarithm of the loss"
 GROUPS = "crystals by merged groups"
 RESIDUAL = "unexplained signal"
+HELD_OUT = "held-out counts"
+ABOVE_NOISE = "directions above the noise"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,9 +81,14 @@ class Evidence:
             RESIDUAL: self.counted.sufficient,
             KNEE: self.interest.knee,
             LOG_BEND: self.log_bend,
+            HELD_OUT: self._choice(HeldOut.name),
+            ABOVE_NOISE: self._choice(SignalToNoise.name),
             **self.level_two_votes,
         }
         return MappingProxyType({name: k for name, k in found.items() if k is not None})
+
+    def _choice(self, name: str) -> int | None:
+        return next((curve.choice for curve in self.other_curves if curve.name == name), None)
 
 
 def gather_evidence(
@@ -118,6 +127,8 @@ def gather_evidence(
             Loss().curve(sweep),
             Stability().curve(sweep),
             Coherence().curve(sweep),
+            HeldOut(beam=beam).curve(sweep),
+            SignalToNoise(beam=beam).curve(sweep),
             _log_bend_curve(sweep),
             *(measured.curve(m, "mean", ks) for m in DISTINCTNESS),
             measured.curve("psnr", "mean", ks),

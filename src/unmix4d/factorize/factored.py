@@ -150,7 +150,7 @@ class Fitter:
             factored.basis,
             np.ascontiguousarray(done.components),
             np.ascontiguousarray(done.weights.T),
-            factored.norm2,
+            _power(factored),
             (self.limits.max_iter, self.limits.tol, self.limits.window, SWEEPS),
         )
         done.components, done.weights, done.history = components, weights.T, history.tolist()
@@ -165,7 +165,7 @@ class Fitter:
             for _ in range(SWEEPS):
                 done.weights = self.rule(done.weights, gram, cross - self.penalty)
             error = squared_error(factored.norm2, done.weights, gram, cross)
-            done.history.append(max(error, 0.0) / factored.norm2)
+            done.history.append(max(error, 0.0) / _power(factored))
             done.converged = self.limits.reached(done.history)
             if done.converged:
                 return
@@ -178,6 +178,11 @@ class Fitter:
         for _ in range(SWEEPS):
             grown = self.rule(grown, squares, back)
         return np.ascontiguousarray(grown.T)
+
+
+def _power(factored: FactoredMatrix) -> float:
+    """Sum of squares of the matrix; where it is empty, as beside a beam that covers the detector, not quite 0."""
+    return max(factored.norm2, np.finfo(np.float64).tiny)
 
 
 def _products(factored: FactoredMatrix, components: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -20,7 +20,20 @@ from unmix4d.records.base import (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CriterionCurve:
-    """One criterion over k: its values, which direction is better, and the k that it would choose."""
+    """One criterion over k.
+
+    Attributes
+    ----------
+    name : str
+    better : str
+        Which direction is.
+    ks, values : tuple
+    choice : int or None
+        The k that it would choose.
+    note : str
+    errors : tuple of float
+        One standard error of each value; empty = not known.
+    """
 
     name: str
     better: Better
@@ -28,9 +41,11 @@ class CriterionCurve:
     values: tuple[float, ...]
     choice: int | None = None
     note: str = ""
+    errors: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         require(len(self.ks) == len(self.values), "a curve needs one value for each k")
+        require(len(self.errors) in {0, len(self.ks)}, "a curve needs one error for each k, or none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

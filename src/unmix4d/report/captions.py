@@ -40,12 +40,15 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
         ),
         "decision": Caption(
             "Bars of the numbers of crystals found, and curves over k: unexplained signal, number of crystals, "
-            "distinctness by SSIM, GMSD and MDSI.",
+            "held-out counts, signal-to-noise, distinctness by SSIM, GMSD and MDSI.",
             "Upper left: factorizations with more components than crystals are merged in several ways; bars "
-            "say how many of them find each number, red is the answer. Upper middle: the signal that stays "
+            "say how many of them find each number, red is the answer. Upper right: the signal that stays "
             "unexplained; where it falls below the dotted line in one step, one more component was one more "
-            "crystal. Star: the k that a criterion prefers. Red line: the k that is kept. Below: what every "
-            "criterion would choose.",
+            "crystal. Held-out counts: the error of counts that the components have not seen, bars one standard "
+            "error; it rises where components fit noise. Signal-to-noise: directions above the dotted line hold "
+            "more than noise, one for each pattern and more where a crystal bends. Star: the k that a criterion "
+            "prefers. Red line: the k that is kept. Below: what every criterion would choose; an arrow is a "
+            "number beyond the sweep.",
         ),
         "matrices": Caption(
             "Matrices of SSIM, GMSD and MDSI between all pairs of the {k} components.",

@@ -68,24 +68,25 @@ def decision_figure(result: RunResult) -> Figure:
     curves = {curve.name: curve for curve in decision.curves}
     shown = [curves[name] for name in DISTINCTNESS if name in curves]
     votes = {name: k for name, k in decision.votes.items() if "crystals" not in name}
-    sheet = Sheet(10.0, 9.0 + 0.2 * len(votes))
+    sheet = Sheet(10.0, 11.7 + 0.2 * len(votes))
     ks = list(losses(result))
     size = (4.05, 1.8)
-    places = [(0.75 + column * 5.0, 0.4 + row * 2.7) for row in range(3) for column in range(2)]
+    places = [(0.75 + column * 5.0, 0.4 + row * 2.7) for row in range(4) for column in range(2)]
     _vote_counts(sheet.axes(*places[0], size), result)
-    for draw, place in ((_unexplained, places[1]), (_crystal_counts, places[2])):
+    drawn = (_unexplained, _crystal_counts, _held_out, _signal_to_noise)
+    for draw, place in zip(drawn, places[1:], strict=False):
         axes = sheet.axes(*place, size)
         plain_axes(axes, ks)
         draw(axes, result)
         _mark_chosen(axes, result)
-    for curve, place in zip(shown, places[3:], strict=False):
+    for curve, place in zip(shown, places[1 + len(drawn) :], strict=False):
         axes = sheet.axes(*place, size)
         plain_axes(axes, ks)
         _criterion(axes, curve)
         _mark_chosen(axes, result)
-    axes = sheet.axes(3.0, 8.35, (6.8, 0.2 + 0.2 * len(votes)))
+    axes = sheet.axes(3.0, 11.05, (6.8, 0.2 + 0.2 * len(votes)))
     plain_axes(axes, ks)
-    _votes(axes, votes)
+    _votes(axes, votes, most=max(ks))
     _mark_chosen(axes, result)
     return sheet.figure
 
@@ -147,11 +148,7 @@ def _criterion(axes: Axes, curve: CriterionCurve) -> None:
     if not curve.ks:
         axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", fontsize=FONT)
         return
-    axes.plot(curve.ks, curve.values, "o-", color=LINE, markersize=4, linewidth=1.4)
-    if curve.choice in curve.ks:
-        best = curve.values[curve.ks.index(curve.choice)]
-        axes.plot([curve.choice], [best], "*", color=STAR, markeredgecolor=INK, markersize=13, zorder=4)
-        axes.margins(y=0.18)
+    _line(axes, curve)
 
 
 def _vote_counts(axes: Axes, result: RunResult) -> None:
@@ -176,18 +173,52 @@ def _vote_counts(axes: Axes, result: RunResult) -> None:
 
 def _unexplained(axes: Axes, result: RunResult) -> None:
     """Draw what each k leaves unexplained, and the limit below which it suffices."""
-    curve = next((curve for curve in result.decision.curves if curve.name == "unexplained"), None)
+    curve = _measured(axes, result, "unexplained")
     axes.set_title("Unexplained Bragg signal", fontsize=FONT, loc="left", fontweight="bold")
     _name_axes(axes, "k", "share, worst patch")
-    if curve is None or not curve.ks:
-        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", fontsize=FONT)
+    if curve is None:
         return
     axes.axhline(ENOUGH, color=INK, linestyle=":", linewidth=1.2)
+    _line(axes, curve)
+    axes.set_ylim(0, max(1.05, 1.05 * max(curve.values)))
+
+
+def _held_out(axes: Axes, result: RunResult) -> None:
+    """Draw how badly held-out counts are predicted, with the scatter over the folds."""
+    curve = _measured(axes, result, "held_out")
+    axes.set_title("Held-out counts", fontsize=FONT, loc="left", fontweight="bold")
+    _name_axes(axes, "k", "squared error, share")
+    if curve is not None:
+        axes.errorbar(curve.ks, curve.values, curve.errors, fmt="none", ecolor=INK, elinewidth=1.0, capsize=2.0)
+        _line(axes, curve)
+
+
+def _signal_to_noise(axes: Axes, result: RunResult) -> None:
+    """Draw how far each direction of the data stands out of the noise, and the edge of the noise."""
+    curve = _measured(axes, result, "signal_to_noise")
+    axes.set_title("Signal-to-noise of direction k", fontsize=FONT, loc="left", fontweight="bold")
+    _name_axes(axes, "k", "multiple of noise edge")
+    if curve is not None:
+        axes.set_yscale("log")
+        axes.axhline(1.0, color=INK, linestyle=":", linewidth=1.2)
+        _line(axes, curve)
+
+
+def _measured(axes: Axes, result: RunResult, name: str) -> CriterionCurve | None:
+    """Give a curve of this name; None, and say so in the axes, if it was not measured."""
+    curve = next((curve for curve in result.decision.curves if curve.name == name and curve.ks), None)
+    if curve is None:
+        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", fontsize=FONT)
+    return curve
+
+
+def _line(axes: Axes, curve: CriterionCurve) -> None:
+    """Draw a curve with a star at the k that it prefers."""
     axes.plot(curve.ks, curve.values, "o-", color=LINE, markersize=4, linewidth=1.4)
     if curve.choice in curve.ks:
-        at = curve.values[curve.ks.index(curve.choice)]
-        axes.plot([curve.choice], [at], "*", color=STAR, markeredgecolor=INK, markersize=13, zorder=4)
-    axes.set_ylim(0, max(1.05, 1.05 * max(curve.values)))
+        best = curve.values[curve.ks.index(curve.choice)]
+        axes.plot([curve.choice], [best], "*", color=STAR, markeredgecolor=INK, markersize=13, zorder=4)
+        axes.margins(y=0.18)
 
 
 def _crystal_counts(axes: Axes, result: RunResult) -> None:
@@ -208,10 +239,15 @@ def _crystal_counts(axes: Axes, result: RunResult) -> None:
     _mark_chosen(axes, result)
 
 
-def _votes(axes: Axes, votes: dict[str, int]) -> None:
+def _votes(axes: Axes, votes: dict[str, int], *, most: int) -> None:
+    """Draw what every criterion would choose; a number beyond the sweep is written at its end."""
     axes.set_title("Votes", fontsize=FONT, loc="left", fontweight="bold")
     names: Sequence[str] = list(votes)
-    axes.plot(list(votes.values()), range(len(names)), "*", color=STAR, markeredgecolor=INK, markersize=11)
+    for row, k in enumerate(votes.values()):
+        mark, size = ("*", 11) if k <= most else (">", 7)
+        axes.plot([min(k, most)], [row], mark, color=STAR, markeredgecolor=INK, markersize=size)
+        if k > most:
+            axes.text(most - 0.3, row, f"{k}", ha="right", va="center", fontsize=SMALL_FONT, color=INK)
     axes.set_yticks(range(len(names)), names, fontsize=SMALL_FONT)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel("k   (red: chosen)", fontsize=SMALL_FONT, color=INK)

@@ -140,6 +140,7 @@ def _curve(name: str, ks: list[int], values: "h5py.Dataset") -> CriterionCurve:
         values=tuple(float(at[k]) for k in own),
         choice=None if choice < 0 else choice,
         note=str(values.attrs["note"]),
+        errors=tuple(float(error) for error in values.attrs.get("errors", ())),
     )
 
 

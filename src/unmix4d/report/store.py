@@ -163,6 +163,8 @@ def _save_decision(file: "h5py.File", decision: Decision) -> None:
         group[name].attrs["note"] = curve.note
         group[name].attrs["choice"] = -1 if curve.choice is None else curve.choice
         group[name].attrs["ks"] = np.array(curve.ks, dtype=np.int32)
+        if curve.errors:
+            group[name].attrs["errors"] = np.array(curve.errors)
     for k, scores in decision.pairwise.items():
         for score in scores:
             name = f"pairwise/{k}/{score.metric}"

@@ -36,11 +36,15 @@ class Table:
 def decision_table(result: RunResult) -> Table:
     """Give every criterion at each k that was fitted; None where it was not measured.
 
-    Columns: ``k``, ``loss_counts``, then one for each curve of the decision in its order, and ``n_crystals`` last.
+    Columns: ``k``, ``loss_counts``, then one for each curve of the decision in its order, followed by that of its
+    standard errors where they are known, and ``n_crystals`` last.
     """
     decision = result.decision
     columns: dict[str, dict[int, float]] = {"loss": losses(result)}
-    columns |= {curve.name: dict(_points(curve)) for curve in decision.curves}
+    for curve in decision.curves:
+        columns[curve.name] = dict(_points(curve))
+        if curve.errors:
+            columns[f"{curve.name}_error"] = dict(zip(curve.ks, curve.errors, strict=True))
     counted = {k: int(n) for k, n in columns.pop("n_crystals", {}).items()}
     columns["n_crystals"] = {**counted, **{k: roles.n_crystals for k, roles in decision.roles.items()}}
     rows = [(k, *(_number(column.get(k)) for column in columns.values())) for k in columns["loss"]]

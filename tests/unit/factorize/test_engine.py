@@ -237,3 +237,12 @@ def test_the_stored_type_does_not_change_the_answer():
     other = Hals().fit_many(matrix_of(data.astype(np.float32)), (3,), rng=np.random.default_rng(0))[3]
     np.testing.assert_allclose(one.weights, other.weights, rtol=1e-3, atol=1)
     assert one.loss == pytest.approx(other.loss, rel=1e-5)
+
+
+def test_a_matrix_of_zeros_is_fitted_by_zeros():
+    # As a beam that covers the whole detector leaves it: nothing, whose error is no share of anything.
+    found = Hals().factor(matrix_of(data_of()), 3)
+    empty = replace(found, scores=0 * found.scores, basis=0 * found.basis, norm2=0.0)
+    fits = Hals(starts=("spa", "kmeans")).fit_factored(empty, (1, 3), rng=np.random.default_rng(0))
+    assert sorted(fits) == [1, 3]
+    assert all(not (fit.weights @ fit.components).any() for fit in fits.values())
