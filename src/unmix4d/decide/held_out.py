@@ -37,7 +37,7 @@ BLOCKS_A_SIDE = 8
 """Pixels are held out in blocks, because a detector spreads an electron over neighbouring pixels."""
 
 CHUNK_BYTES = 2**26
-COMPONENT_SWEEPS, WEIGHT_SWEEPS = 2, 6
+COMPONENT_SWEEPS, WEIGHT_SWEEPS = 3, 6
 RIDGE = 1e-6
 LOST = 1e-3
 """A component that keeps less than this share of its squared weights without the held-out probes is not known."""
