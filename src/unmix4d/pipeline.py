@@ -50,7 +50,7 @@ from unmix4d.records import (
     Sweep,
 )
 from unmix4d.registry import Keeper, NothingKept, Solver
-from unmix4d.resolve.refine import refine_crystals
+from unmix4d.resolve.refine import purify_crystals, refine_crystals
 
 Progress = Callable[[str, float, float], None]
 
@@ -279,7 +279,8 @@ def _with_low_rank_form(sweep: Sweep, solver: Solver, seed: int) -> Sweep:
     def fit_factored(factored: FactoredMatrix, ks: Sequence[int]) -> Mapping[int, Factorization]:
         return quick.fit_factored(factored, ks, rng=np.random.default_rng(seed))
 
-    return replace(sweep, factored=solver.factor(sweep.matrix, sweep.ks[-1]), fit_factored=fit_factored)
+    factored = solver.factor(sweep.matrix, sweep.ks[-1])
+    return replace(sweep, factored=factored, fit_factored=fit_factored, purify=purify_crystals)
 
 
 def _solver(settings: Settings, pool: Executor, watch: _Watch, if_known: Mapping[str, Any]) -> Solver:
@@ -322,13 +323,9 @@ def _resolve(
 ) -> Crystals | None:
     if settings.crystals == "merged":
         return None
+    fit, roles, known = sweep.fits[decision.k], decision.roles[decision.k], decision.purified
     return refine_crystals(
-        sweep.matrix,
-        sweep.factored,
-        sweep.fits[decision.k],
-        decision.roles[decision.k],
-        beam=survey.beam,
-        executor=pool,
+        sweep.matrix, sweep.factored, fit, roles, beam=survey.beam, executor=pool, purified=known
     )
 
 

@@ -9,6 +9,7 @@ from unmix4d.decide.distinct import most_distinct
 from unmix4d.decide.elbow import ElbowMethod
 from unmix4d.decide.evidence import Evidence, gather_evidence
 from unmix4d.decide.exemplars import Exemplar
+from unmix4d.decide.purified import purified_model, with_purified
 from unmix4d.decide.reason import explain, list_warnings
 from unmix4d.decide.roles import SAME_PATTERN
 from unmix4d.decide.segments import Background
@@ -73,16 +74,20 @@ def decide(
     """
     _check_fitted(sweep, k)
     counted = count_crystals(sweep, beam=beam, background=background, executor=executor)
+    if background == "auto" and counted.confidence != "high":
+        counted = with_purified(sweep, counted, beam=beam)
     interest = range_of_interest(sweep, half_width, elbow)
     ks = tuple(j for j in sweep.ks if j in interest)
     measured = measure_distinctness(sweep, ks, exemplar=exemplar, executor=executor)
-    if counted.undecided:
+    if counted.purified is not None:
+        model = purified_model(sweep, counted, counted.purified, beam=beam)
+    elif counted.undecided:
         model = most_distinct(sweep, counted, measured, ks)
     else:
         model = choose_model(sweep, counted, beam=beam)
     automatic = model.k
     if k is not None:
-        model = replace(model, k=k, linking=SAME_PATTERN, segments=counted.segments[k])
+        model = replace(model, k=k, linking=SAME_PATTERN, segments=counted.segments[k], groups=None)
     if model.k not in ks:
         measured = measured.joined(measure_distinctness(model.sweep, [model.k], exemplar=exemplar))
     evidence = gather_evidence(
@@ -121,4 +126,5 @@ def _decision(evidence: Evidence, *, automatic: int, user: bool) -> Decision:
         counts=counted.votes.counts,
         roles=evidence.roles,
         warnings=list_warnings(evidence, confidence=confidence),
+        purified=None if user else counted.purified,
     )

@@ -1,4 +1,4 @@
-"""How many crystals there are, counted in two ways that share nothing but the data."""
+"""How many crystals there are, counted in ways that share little but the data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,10 +7,10 @@ import numpy as np
 
 from unmix4d.decide.coherence import EXPLAINED, Residuals, signal_rank, without_beam
 from unmix4d.decide.roles import SAME_CRYSTAL
-from unmix4d.decide.segments import Background, Linking, Segments, find_segments
+from unmix4d.decide.segments import Background, Group, Linking, Segments, find_segments
 from unmix4d.decide.vote import PREFERRED, Votes, fitting_size, sizes_to_ask, take_votes
 from unmix4d.execute import Executor, Serial
-from unmix4d.records import Beam, Confidence, Factorization, Sweep
+from unmix4d.records import Beam, Confidence, Factorization, Purified, Sweep
 
 NOISE = 0.05
 """Neighbouring patterns that share less than this of their power have nothing but noise in their spots."""
@@ -21,10 +21,13 @@ SATURATED = 0.95
 
 SIZES_WITHOUT_RANK = 4
 
+APART = 0.55
+"""Crystals whose purest probes are less alike than this are surely two."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Counted:
-    """Both counts.
+    """All counts.
 
     Attributes
     ----------
@@ -38,6 +41,12 @@ class Counted:
         Share of the power in the spots that neighbouring patterns have in common.
     segments : mapping of k to Segments
         For every k of the sweep, and for larger ones that were looked at.
+    largest : Factorization or None
+        The one with the most components that was looked at; None where the rank is not known.
+    purified : Purified or None
+        Count C: crystals as their purest probes show them; None where the components were enough.
+    closest : float
+        Similarity of the two of them that are most alike.
     """
 
     votes: Votes
@@ -45,10 +54,18 @@ class Counted:
     rank: int | None
     coherence: float | None
     segments: Mapping[int, Segments]
+    largest: Factorization | None = None
+    purified: Purified | None = None
+    closest: float = 0.0
 
     @property
     def n_crystals(self) -> int:
-        """The answer: the winner of the votes, or count B if they are divided and half as many are for it."""
+        """The answer: count C, or that of the components where they were enough."""
+        return self.by_components if self.purified is None else self.purified.n_crystals
+
+    @property
+    def by_components(self) -> int:
+        """The winner of the votes, or count B if they are divided and half as many are for it."""
         votes, b = self.votes, self.confirmed
         if b is None or votes.agreement >= MOSTLY or 2 * votes.counts.get(b, 0) < votes.counts[votes.winner]:
             return votes.winner
@@ -57,6 +74,8 @@ class Counted:
     @property
     def undecided(self) -> bool:
         """Whether the votes for several crystals are so divided, and unconfirmed, that they give no answer."""
+        if self.purified is not None:
+            return False
         return self.confidence == "low" and self.n_crystals > 1 and self.votes.near(self.n_crystals) < MOSTLY
 
     @property
@@ -79,6 +98,8 @@ class Counted:
         agreement = self.votes.share(n)
         if n == 1 and self.rank == 0:
             return "medium"  # nothing varies: one crystal everywhere and none look much the same
+        if self.purified is not None:
+            return "medium" if agreement >= HALF or b == n or self.closest < APART else "low"
         if self.shares and agreement >= AGREED and (b is None or b >= n):
             return "high"
         if agreement >= MOSTLY and b == n:
@@ -133,7 +154,8 @@ def count_crystals(
     segments = dict(sorted(pool.map_blocks(look, list(fits.values()))))
     asked = _asked(rank, tuple(segments))
     votes = take_votes({k: segments[k] for k in asked}, most=None if rank is None else rank + 1)
-    return Counted(votes=votes, shares=shares, rank=rank, coherence=coherence, segments=segments)
+    largest = None if rank is None else fits[votes.sizes[-1]]
+    return Counted(votes=votes, shares=shares, rank=rank, coherence=coherence, segments=segments, largest=largest)
 
 
 def _larger_fits(sweep: Sweep, rank: int | None, beam: Beam | None) -> Mapping[int, Factorization]:
@@ -167,12 +189,15 @@ class Model:
     linking : Linking
         How its components are merged.
     segments : Segments
+    groups : tuple of Group or None
+        One for each crystal, where it is known which components it has; else they are merged by ``linking``.
     """
 
     sweep: Sweep
     k: int
     linking: Linking
     segments: Segments
+    groups: tuple[Group, ...] | None = None
 
 
 def choose_model(sweep: Sweep, counted: Counted, *, beam: Beam | None = None) -> Model:

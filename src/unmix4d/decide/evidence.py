@@ -24,6 +24,7 @@ from unmix4d.records import Beam, ComponentRoles, CriterionCurve, Sweep
 KNEE = "knee of the loss"
 LOG_BEND = "bend of the logarithm of the loss"
 GROUPS = "crystals by merged groups"
+PURIFIED = "crystals by purest probes"
 RESIDUAL = "unexplained signal"
 HELD_OUT = "held-out counts"
 ABOVE_NOISE = "directions above the noise"
@@ -38,7 +39,7 @@ class Evidence:
     k : int
         Of the factorization that is kept.
     counted : Counted
-        Both counts of the crystals.
+        All counts of the crystals.
     interest : Range
     ks : tuple of int
         Those of the sweep within the range of interest.
@@ -77,7 +78,8 @@ class Evidence:
     def votes(self) -> Mapping[str, int]:
         """What each criterion would choose."""
         found = {
-            GROUPS: self.counted.n_crystals,
+            GROUPS: self.counted.by_components,
+            PURIFIED: None if self.counted.purified is None else self.counted.n_crystals,
             RESIDUAL: self.counted.sufficient,
             KNEE: self.interest.knee,
             LOG_BEND: self.log_bend,
@@ -113,7 +115,9 @@ def gather_evidence(
     sweep = model.sweep
     ks = tuple(k for k in sweep.ks if k in interest)
     roles = {k: find_roles(sweep.fits[k], beam=beam, segments=counted.segments[k]) for k in ks}
-    roles[model.k] = find_roles(sweep.fits[model.k], beam=beam, linking=model.linking, segments=model.segments)
+    roles[model.k] = find_roles(
+        sweep.fits[model.k], beam=beam, linking=model.linking, segments=model.segments, groups=model.groups
+    )
     return Evidence(
         k=model.k,
         counted=counted,

@@ -5,6 +5,7 @@ import numpy as np
 from unmix4d.decide.coherence import EXPLAINED
 from unmix4d.decide.counting import HALF, NOISE
 from unmix4d.decide.evidence import LOG_BEND, Evidence
+from unmix4d.decide.purified import SAME
 from unmix4d.decide.roles import SAME_CRYSTAL
 from unmix4d.records import Confidence
 
@@ -35,6 +36,7 @@ def explain(evidence: Evidence, *, automatic: int, confidence: Confidence, user:
         _nothing(evidence),
         _votes(evidence),
         _second_answer(evidence),
+        _purified(evidence),
         _by_distinctness(evidence, automatic),
         _unexplained(evidence),
         _continuous(evidence, confidence),
@@ -88,6 +90,8 @@ def _nothing(evidence: Evidence) -> str:
         return "Neighbouring patterns have nothing in common but smooth background and noise"
     if counted.n_crystals > 1:
         return ""
+    if counted.n_crystals == 0 and counted.purified is not None:
+        return "No probes show Bragg spots, not even the purest"
     if counted.rank == 0:
         return "Nothing varies over the scan but noise"
     return "No second pattern has spots of its own"
@@ -101,7 +105,7 @@ def _votes(evidence: Evidence) -> str:
     found = _count(n, "crystal")
     rank = evidence.counted.rank
     bound = "" if rank is None else f"; {_count(rank, 'direction')} of the data hold signal"
-    return f"{votes.counts[n]} of {total} ways to group the components of k = {sizes} find {found}{bound}"
+    return f"{votes.counts.get(n, 0)} of {total} ways to group the components of k = {sizes} find {found}{bound}"
 
 
 def _second_answer(evidence: Evidence) -> str:
@@ -112,6 +116,17 @@ def _second_answer(evidence: Evidence) -> str:
     which = "looser" if other < n else "stricter"
     times = votes.counts[other]
     return f"The next answer is {other}, from {times} of them, with a {which} view of what is one crystal"
+
+
+def _purified(evidence: Evidence) -> str:
+    counted = evidence.counted
+    if counted.purified is None:
+        return ""
+    n = counted.n_crystals
+    closest = (
+        f"; the two that are most alike come to {counted.closest:.2f}, one crystal to {SAME.limit:.2f} or more"
+    )
+    return f"The spots of the purest probes are those of {_count(n, 'crystal')}{closest if n > 1 else ''}"
 
 
 def _by_distinctness(evidence: Evidence, automatic: int) -> str:

@@ -1,8 +1,10 @@
 """What each component is: a crystal, one more piece of a crystal, background, vacuum, or nothing (method 6.6)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from unmix4d.decide.segments import MIN_PIECE, Background, Linking, Segments, find_segments
+from unmix4d.decide.segments import MIN_PIECE, Background, Group, Linking, Segments, find_segments
 from unmix4d.decide.spots import spot_patterns
 from unmix4d.records import NO_CRYSTAL, Beam, ComponentRoles, Factorization, FloatArray, Role
 
@@ -20,6 +22,7 @@ def find_roles(
     linking: Linking = SAME_CRYSTAL,
     min_piece: int = MIN_PIECE,
     segments: Segments | None = None,
+    groups: Sequence[Group] | None = None,
 ) -> ComponentRoles:
     """Recognise what the components of one factorization are.
 
@@ -41,6 +44,8 @@ def find_roles(
         Connected probes that a group must own; fewer if there are not as many probes at all.
     segments : Segments or None
         What `find_segments` found, if it was asked before.
+    groups : sequence of Group or None
+        What belongs together, in the order of the crystals, if it is known.
 
     Returns
     -------
@@ -64,7 +69,8 @@ def find_roles(
     if seen.forced is not None:
         roles[seen.forced] = "background"
     crystals = np.full(fit.k, NO_CRYSTAL, dtype=np.int16)
-    owners = [group for group in seen.groups(linking, min_piece) if group.crystal]
+    merged = seen.groups(linking, min_piece) if groups is None else groups
+    owners = [group for group in merged if group.crystal]
     for index, group in enumerate(owners):
         for i in group.members:
             roles[i] = _role_in_group(spots, group.members[0], i)

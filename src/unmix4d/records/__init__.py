@@ -9,6 +9,7 @@ from unmix4d.records.answers import (
     Decision,
     OverlapMap,
     PairwiseScores,
+    Purified,
 )
 from unmix4d.records.base import (
     NO_CRYSTAL,
@@ -60,6 +61,7 @@ __all__ = [
     "PaperScores",
     "PatternArray",
     "PatternMatrix",
+    "Purified",
     "Role",
     "RunRecord",
     "RunResult",

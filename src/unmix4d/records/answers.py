@@ -108,6 +108,8 @@ class Decision:
     roles : mapping of k to ComponentRoles
         For every k in the range of interest.
     warnings : tuple of str
+    purified : Purified or None
+        The crystals, if they were counted by their purest probes; not kept in a run folder.
     """
 
     k: int
@@ -122,6 +124,34 @@ class Decision:
     counts: Mapping[int, int] = field(default_factory=empty)
     roles: Mapping[int, ComponentRoles] = field(default_factory=empty)
     warnings: tuple[str, ...] = ()
+    purified: "Purified | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Purified:
+    """Crystals as they are found in a low-rank form, each from the probes on which it is nearly alone.
+
+    Attributes
+    ----------
+    bragg : (n_rows, n) float64
+        Counts of each crystal's spots in every row of the low-rank form.
+    spots : (n, pattern_y, pattern_x) float64
+        Of each crystal alone, in counts.
+    means : (n, pattern_y, pattern_x) float64
+        Spots of the mean of each crystal's purest probes, with what others left there; 0 if there are none.
+    """
+
+    bragg: FloatArray
+    spots: FloatArray
+    means: FloatArray
+
+    def __post_init__(self) -> None:
+        require(len(self.spots) == len(self.means) == self.bragg.shape[1], "one pattern for each crystal")
+
+    @property
+    def n_crystals(self) -> int:
+        """Number of crystals."""
+        return len(self.spots)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from unmix4d.records.answers import Purified
 from unmix4d.records.base import BoolArray, FloatArray, IntArray, empty, require, spread
 from unmix4d.records.measured import Geometry, PatternMatrix
 
@@ -157,6 +158,9 @@ class Sweep:
         The low-rank form that the solver worked on, if it offers one.
     fit_factored : callable or None
         ``fit_factored(factored, ks)`` factorises a low-rank form, without reading data.
+    purify : callable or None
+        ``purify(factored, bragg, spots, beam=...)`` finds crystals alone in a low-rank form, from what is believed
+        of their Bragg counts (n_rows, n) and spots (n, pattern_y, pattern_x).
     """
 
     matrix: PatternMatrix
@@ -164,6 +168,7 @@ class Sweep:
     refit: Callable[[Sequence[int]], Mapping[int, Factorization]] | None = None
     factored: FactoredMatrix | None = None
     fit_factored: Callable[[FactoredMatrix, Sequence[int]], Mapping[int, Factorization]] | None = None
+    purify: Callable[..., Purified] | None = None
 
     @property
     def ks(self) -> tuple[int, ...]:

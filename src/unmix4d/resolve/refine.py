@@ -17,12 +17,14 @@ from unmix4d.records import (
     FloatArray,
     IntArray,
     PatternMatrix,
+    Purified,
 )
 from unmix4d.records.base import spread
 from unmix4d.resolve.dictionary import FEWEST_PURE, PURE, Dictionary, purest, take_out_others
 from unmix4d.resolve.spots import Rings, find_spots
 
 ROUNDS = 3
+ROUNDS_TO_COUNT = 2
 TOGETHER = 256
 STRONGEST = 0.5
 
@@ -35,6 +37,7 @@ def refine_crystals(
     *,
     beam: Beam | None,
     executor: Executor,
+    purified: Purified | None = None,
 ) -> Crystals | None:
     """Find the spots of every crystal alone, and fit them with a background to every probe.
 
@@ -55,6 +58,8 @@ def refine_crystals(
     beam : Beam or None
     executor : Executor
         For the pass over the data.
+    purified : Purified or None
+        To begin with; the components of each crystal if there is none.
 
     Returns
     -------
@@ -67,14 +72,44 @@ def refine_crystals(
     rings = Rings.about(beam, matrix.pixel_mask)
     with one_blas_thread():
         view = _View.of(factored, rings)
-        bragg, spots = _merged(factored, fit, roles)
-        first = _Guess(bragg=bragg, spots=spots[:, rings.allowed])
-        found = view.improve(first, rings)
-        for _ in range(ROUNDS - 1):
-            found = view.improve(found, rings)
+        if purified is None:
+            bragg, spots = _merged(factored, fit, roles)
+        else:
+            bragg, spots = purified.bragg, purified.spots
+        found = view.improved(bragg, spots, rings, ROUNDS)
     assert found.dictionary is not None
     least = SHARE * float(np.quantile(found.bragg.sum(axis=1), QUANTILE)) / factored.probes_per_row
     return _fit_data(matrix, found.dictionary, rings, least=least, executor=executor)
+
+
+def purify_crystals(
+    factored: FactoredMatrix, bragg: FloatArray, spots: FloatArray, *, beam: Beam | None
+) -> Purified:
+    """Find crystals alone in the low-rank form, from a first idea of where they are.
+
+    Parameters
+    ----------
+    factored : FactoredMatrix
+        Of patterns of 16 pixels a side or more.
+    bragg : (n_rows, n) float
+        Bragg counts of each crystal in every row.
+    spots : (n, pattern_y, pattern_x) float
+        Their spots in any unit; kept for a crystal whose purest probes show none.
+    beam : Beam or None
+
+    Returns
+    -------
+    Purified
+        In the order of ``bragg``.
+    """
+    rings = Rings.about(beam, factored.pixel_mask)
+    with one_blas_thread():
+        view = _View.of(factored, rings)
+        found = view.improved(bragg.astype(np.float64), spots, rings, ROUNDS_TO_COUNT)
+        means = np.stack([view.scores[probes].mean(axis=0) @ view.basis for probes in view.purest_of(found.bragg)])
+        return Purified(
+            bragg=found.bragg, spots=_images(found.spots, rings), means=find_spots(_images(means, rings), rings)
+        )
 
 
 def _merged(factored: FactoredMatrix, fit: Factorization, roles: ComponentRoles) -> tuple[FloatArray, FloatArray]:
@@ -126,11 +161,27 @@ class _View:
             fewest=-(-FEWEST_PURE // factored.probes_per_row),
         )
 
+    def improved(self, bragg: FloatArray, spots: FloatArray, rings: Rings, rounds: int) -> _Guess:
+        """Improve Bragg counts (n_rows, n) and spots (n, pattern_y, pattern_x) several times."""
+        found = _Guess(bragg=bragg, spots=spots[:, rings.allowed])
+        for _ in range(rounds):
+            found = self.improve(found, rings)
+        return found
+
+    def purest_of(self, bragg: FloatArray) -> list[IntArray]:
+        """Choose the rows that stand for each crystal."""
+        share, material = self._shares(bragg)
+        return [purest(own, material, self.fewest) for own in share]
+
+    def _shares(self, bragg: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Share of each crystal in the Bragg counts of every row, (n, n_rows), and where there is specimen."""
+        total = bragg.sum(axis=1)
+        material = find_material(spread(total, self.probe_mask, 0), self.probe_mask)[self.probe_mask]
+        return np.divide(bragg.T, total, out=np.zeros(bragg.T.shape), where=total > 0), material
+
     def improve(self, guess: _Guess, rings: Rings) -> _Guess:
         """Choose pure probes, take their spots, and fit all probes with them."""
-        total = guess.bragg.sum(axis=1)
-        material = find_material(spread(total, self.probe_mask, 0), self.probe_mask)[self.probe_mask]
-        share = np.divide(guess.bragg.T, total, out=np.zeros(guess.bragg.T.shape), where=total > 0)
+        share, material = self._shares(guess.bragg)
         means = np.stack([self._alone(guess, i, purest(own, material, self.fewest)) for i, own in enumerate(share)])
         images = _spots_of(means, guess.spots, rings)
         n_pure = (material & (share >= PURE)).sum(axis=1)

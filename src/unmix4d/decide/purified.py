@@ -1,0 +1,174 @@
+"""Count C: crystals as their purest probes show them; those with the same spots are one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from unmix4d.decide.counting import Counted, Model
+from unmix4d.decide.roles import SAME_CRYSTAL
+from unmix4d.decide.segments import Group, Linking, Segments, find_segments
+from unmix4d.decide.spots import crystal_similarity, evenness, spot_patterns
+from unmix4d.decide.vote import SPARE
+from unmix4d.quality.background import MIN_SIDE
+from unmix4d.records import Beam, FactoredMatrix, Factorization, FloatArray, IntArray, Purified, Sweep
+
+FINE = Linking("average", 0.60)
+"""Pieces to begin with: rather one crystal in several than two in one."""
+
+SAME = Linking("average", 0.64)
+"""Crystals whose purest probes are as alike as this are one; see decision 0018."""
+
+EVEN = 0.25
+"""What lies all around the beam more evenly than this is a ring."""
+
+LOOSE = 0.40
+"""Least similarity of a component with the crystal that it belongs to."""
+
+LIKE = 0.50
+"""Similarity from which on a component stands for a crystal."""
+
+
+def with_purified(sweep: Sweep, counted: Counted, *, beam: Beam | None) -> Counted:
+    """Purify the pieces of the largest factorization, and put together those that are the same crystal.
+
+    Components of one crystal that bends or changes its thickness have different spots in part, because each leaves
+    to the others what they have in common. The mean of the probes on which a piece is nearly alone has all of them.
+    Pieces whose means are alike are put together, and purified anew, until no two are.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    counted : Counted
+        By components.
+    beam : Beam or None
+
+    Returns
+    -------
+    Counted
+        With `Counted.purified`; as it was if the solver offers no low-rank form, its rank tells nothing, patterns
+        are too small to tell spots from background, or no factorization can have as many components.
+    """
+    factored, fit = sweep.factored, counted.largest
+    if factored is None or sweep.purify is None or fit is None:
+        return counted
+    if min(factored.geometry.pattern_shape) < MIN_SIDE:
+        return counted
+    pieces = [group.members for group in counted.segments[fit.k].groups(FINE) if group.crystal]
+    bragg, spots = _begin(factored, fit, pieces, beam)
+    found = Purified(bragg=bragg, spots=spots, means=spots)
+    while len(spots):
+        found = sweep.purify(factored, bragg, spots, beam=beam)
+        together = _put_together(factored, found, beam)
+        if len(together) == found.n_crystals:
+            break
+        found = _merged(found, together)
+        bragg, spots = found.bragg, found.spots
+    if found.n_crystals > sweep.ks[-1] and sweep.refit is None:
+        return counted
+    between = np.triu(crystal_similarity(found.means), 1) if len(found.means) else np.zeros((1, 1))
+    return replace(counted, purified=found, closest=float(between.max()))
+
+
+def _begin(
+    factored: FactoredMatrix, fit: Factorization, pieces: Sequence[Sequence[int]], beam: Beam | None
+) -> tuple[FloatArray, FloatArray]:
+    """Bragg counts (n_rows, n) and spots of each piece as its components give them."""
+    images = spot_patterns(fit.component_patterns(), fit.pixel_mask, beam)
+    weights = factored.gather(fit.weights).astype(np.float64)
+    members = np.array([np.isin(np.arange(fit.k), piece) for piece in pieces], dtype=np.float64).reshape(-1, fit.k)
+    spots = np.tensordot(members * weights.sum(axis=0), images, axes=1)
+    return (weights * images.sum(axis=(1, 2), dtype=np.float64)) @ members.T, spots
+
+
+def _put_together(factored: FactoredMatrix, found: Purified, beam: Beam | None) -> list[tuple[int, ...]]:
+    """Group what is one crystal; leave out what owns no piece of the specimen, has no spots, or is a ring."""
+    seen = found.means.any(axis=(1, 2))
+    rings = evenness(found.means, factored.pixel_mask, beam) > EVEN
+    bragg = (found.bragg * seen).astype(np.float32)
+    segments = Segments(
+        similarity=crystal_similarity(found.means),
+        bragg=bragg,
+        counts=bragg.sum(axis=0, dtype=np.float64),
+        peakedness=np.ones(found.n_crystals),
+        roundness=rings.astype(np.float64),
+        forced=None,
+        keeps_background=False,
+        probe_mask=factored.probe_mask,
+        probes=factored.probes_per_row,
+    )
+    return [group.members for group in segments.groups(SAME) if group.crystal]
+
+
+def _merged(found: Purified, together: Sequence[tuple[int, ...]]) -> Purified:
+    """Add the Bragg counts of pieces up; the spots are those of the heaviest."""
+    heavy = found.bragg.sum(axis=0)
+    first = [max(group, key=lambda i: heavy[i]) for group in together]
+    members = np.array([np.isin(np.arange(found.n_crystals), group) for group in together], dtype=np.float64)
+    return Purified(
+        bragg=found.bragg @ members.reshape(-1, found.n_crystals).T,
+        spots=found.spots[np.array(first, dtype=np.intp)],
+        means=found.means[np.array(first, dtype=np.intp)],
+    )
+
+
+def purified_model(sweep: Sweep, counted: Counted, found: Purified, *, beam: Beam | None) -> Model:
+    """Take a small factorization in which every crystal has a component of its own.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    counted : Counted
+    found : Purified
+    beam : Beam or None
+
+    Returns
+    -------
+    Model
+        The smallest k of the sweep with a component more than crystals in which the components that stand for
+        crystals are like them; the one where they are the most if there is none. One more k is fitted to the data
+        if the sweep has too few components.
+    """
+    fewest = found.n_crystals + (SPARE if found.n_crystals else 0)
+    if fewest > sweep.ks[-1] and sweep.refit is not None:
+        sweep = replace(sweep, fits={**sweep.fits, **sweep.refit((fewest,))})
+    ks = [k for k in sweep.ks if k >= fewest] or [sweep.ks[-1]]
+    best: tuple[float, int, tuple[Group, ...]] | None = None
+    for k in ks:
+        alike, groups = _assign(sweep, k, found, beam)
+        if best is None or alike > best[0]:
+            best = (alike, k, groups)
+        if alike >= LIKE:
+            break
+    assert best is not None
+    _, k, groups = best
+    segments = counted.segments[k] if k in counted.segments else find_segments(sweep.fits[k], beam=beam)
+    return Model(sweep=sweep, k=k, linking=SAME_CRYSTAL, segments=segments, groups=groups)
+
+
+def _assign(sweep: Sweep, k: int, found: Purified, beam: Beam | None) -> tuple[float, tuple[Group, ...]]:
+    """Say which components belong to which crystal, and how much the least like of those that stand for one is."""
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - slow import
+
+    n = found.n_crystals
+    if not n:
+        return 1.0, ()
+    fit = sweep.fits[k]
+    spots = spot_patterns(fit.component_patterns(), fit.pixel_mask, beam)
+    alike = crystal_similarity(np.concatenate([spots, found.means]))[:k, k:]
+    score = alike * _same_places(sweep, fit, found)
+    rows, columns = linear_sum_assignment(score, maximize=True)
+    owner: IntArray = np.where(alike.max(axis=1) >= LOOSE, score.argmax(axis=1), -1)
+    owner[alike[np.arange(k), owner] < LOOSE] = -1
+    owner[fit.dead] = -1
+    owner[rows] = columns
+    groups = tuple(Group(tuple(np.flatnonzero(owner == i).tolist()), crystal=True) for i in range(n))
+    return float(alike[rows, columns].min()), groups
+
+
+def _same_places(sweep: Sweep, fit: Factorization, found: Purified) -> FloatArray:
+    """Cosine between the maps of components and of crystals, (k, n)."""
+    assert sweep.factored is not None
+    maps = sweep.factored.gather(fit.weights).astype(np.float64)
+    lengths = np.outer(np.linalg.norm(maps, axis=0), np.linalg.norm(found.bragg, axis=0))
+    return np.asarray(maps.T @ found.bragg / np.maximum(lengths, np.finfo(float).tiny))
