@@ -81,12 +81,12 @@ def signal_rank(factored: FactoredMatrix) -> int:
     return int((found > SIGNAL_AUTOCORRELATION).sum())
 
 
-def autocorrelation(values: FloatArray, probe_mask: BoolArray) -> FloatArray:
+def autocorrelation(values: FloatArray, probe_mask: BoolArray, *, centred: bool = True) -> FloatArray:
     """Correlation of maps with themselves one probe further, mean of both scan directions: (r,) for (n_probes, r).
 
-    0 for a map that is the same everywhere, or of single probes.
+    0 for a map of single probes, and for one that is the same everywhere unless means are kept (not ``centred``).
     """
-    maps = spread(values - values.mean(axis=0), probe_mask, 0).astype(np.float64)
+    maps = spread(values - values.mean(axis=0) if centred else values, probe_mask, 0).astype(np.float64)
     found = []
     for axis in (0, 1):
         one, other = _shifted(maps, axis)

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from unmix4d.decide.coherence import autocorrelation
 from unmix4d.decide.counting import Counted, Model
 from unmix4d.decide.roles import SAME_CRYSTAL
 from unmix4d.decide.segments import Group, Linking, Segments, find_segments
 from unmix4d.decide.spots import crystal_similarity, evenness, spot_patterns
 from unmix4d.decide.vote import SPARE
 from unmix4d.quality.background import MIN_SIDE
-from unmix4d.records import Beam, FactoredMatrix, Factorization, FloatArray, IntArray, Purified, Sweep
+from unmix4d.records import Beam, BoolArray, FactoredMatrix, Factorization, FloatArray, IntArray, Purified, Sweep
 
 FINE = Linking("average", 0.60)
 """Pieces to begin with: rather one crystal in several than two in one."""
@@ -21,6 +22,10 @@ SAME = Linking("average", 0.64)
 
 EVEN = 0.25
 """What lies all around the beam more evenly than this is a ring."""
+
+FEW_SPOTS = 3
+STEADY = 0.5
+"""What has fewer spots is noise unless its map is as much the same one probe further; noise comes to 0.35."""
 
 LOOSE = 0.40
 """Least similarity of a component with the crystal that it belongs to."""
@@ -83,7 +88,7 @@ def _begin(
 
 def _put_together(factored: FactoredMatrix, found: Purified, beam: Beam | None) -> list[tuple[int, ...]]:
     """Group what is one crystal; leave out what owns no piece of the specimen, has no spots, or is a ring."""
-    seen = found.means.any(axis=(1, 2))
+    seen = _shows_spots(found, factored)
     rings = evenness(found.means, factored.pixel_mask, beam) > EVEN
     bragg = (found.bragg * seen).astype(np.float32)
     segments = Segments(
@@ -98,6 +103,15 @@ def _put_together(factored: FactoredMatrix, found: Purified, beam: Beam | None) 
         probes=factored.probes_per_row,
     )
     return [group.members for group in segments.groups(SAME) if group.crystal]
+
+
+def _shows_spots(found: Purified, factored: FactoredMatrix) -> BoolArray:
+    """Tell which crystals have spots: more than a few, or a map that noise cannot have."""
+    from scipy.ndimage import label  # noqa: PLC0415 - slow import
+
+    number = np.array([label(mean > 0)[1] for mean in found.means])
+    steady = autocorrelation(found.bragg, factored.probe_mask, centred=False) > STEADY
+    return np.asarray((number >= FEW_SPOTS) | ((number > 0) & steady))
 
 
 def _merged(found: Purified, together: Sequence[tuple[int, ...]]) -> Purified:

@@ -99,6 +99,22 @@ def test_where_the_purest_probes_have_no_spots_there_is_no_crystal():
     assert (model.k, model.groups) == (2, ())
 
 
+def test_one_spot_in_a_map_without_neighbours_is_noise():
+    lone = np.zeros((SIDE, SIDE))
+    lone[8:10, 20:22] = 1
+    sweep, counted = scan_of([spots(ONE, UP), spots(OTHER, UP)])
+    checkered = np.indices(SCAN).sum(axis=0).ravel() % 2.0
+    maps = {"noise": np.stack([checkered, 1 - checkered], axis=1), "grains": bands([0, 0])}
+    for name, expected in (("noise", 0), ("grains", 2)):
+        images = np.array([lone, lone.T])
+
+        def purify(_factored, bragg, _spots, *, beam, found=maps[name], images=images):
+            assert beam is BEAM
+            return Purified(bragg=100 * found[:, : bragg.shape[1]], spots=images, means=images)
+
+        assert with_purified(replace(sweep, purify=purify), counted, beam=BEAM).n_crystals == expected
+
+
 def test_a_ring_is_no_crystal():
     y, x = np.mgrid[:SIDE, :SIDE] - 15.5
     ring = np.exp(-((np.hypot(y, x) - 9) ** 2)).ravel()
