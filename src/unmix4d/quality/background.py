@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from unmix4d.quality.kernels import running_rank
 from unmix4d.records import Beam, BoolArray, FloatArray
 
 MIN_SIDE, MAX_SIDE = 16, 96
@@ -35,19 +36,25 @@ def fill(patterns: FloatArray, allowed: BoolArray) -> FloatArray:
 
 def smooth_background(patterns: FloatArray) -> FloatArray:
     """Smooth background, found on copies of at most 96 pixels a side."""
-    from scipy.ndimage import gaussian_filter, rank_filter, zoom  # noqa: PLC0415 - slow import
+    from scipy.ndimage import gaussian_filter, zoom  # noqa: PLC0415 - slow import
 
     small = shrink(patterns)
     half = max(2, round(WINDOW_SHARE * min(small.shape[1:])))
     size = 2 * half + 1
     rank = int(BACKGROUND_QUANTILE * size)
     # A quantile of rows and then of columns is within 1 % of that of the square window and five times as fast.
-    floor = np.stack([rank_filter(rank_filter(one, rank, size=(1, size)), rank, size=(size, 1)) for one in small])
+    rows = _ranked(small, half, rank)
+    floor = _ranked(rows.swapaxes(1, 2), half, rank).swapaxes(1, 2)
     smooth = gaussian_filter(floor, (0, size / 3, size / 3))
     if small.shape == patterns.shape:
         return np.asarray(smooth)
     factors = [1, *(size / part for size, part in zip(patterns.shape[1:], smooth.shape[1:], strict=True))]
     return np.asarray(zoom(smooth, factors, order=1, mode="nearest", grid_mode=True))
+
+
+def _ranked(patterns: FloatArray, half: int, rank: int) -> FloatArray:
+    lines = np.ascontiguousarray(patterns).reshape(-1, patterns.shape[2])
+    return running_rank(lines, half, rank).reshape(patterns.shape)
 
 
 def squares(shape: tuple[int, ...]) -> int:

@@ -45,3 +45,51 @@ def add_classes(
                 count = np.float64(row[d])
                 whole[d] += count
                 unit[d] += count * scale
+
+
+@compiled
+def running_rank(lines: FloatArray, half: int, rank: int) -> FloatArray:
+    """Give the value of a rank in a window that runs along each line, which goes on reflected beyond its ends.
+
+    Parameters
+    ----------
+    lines : (n, m) float
+    half : int
+        The window holds ``2 half + 1`` values; at most ``m`` of them beyond an end.
+    rank : int
+        0 is the smallest value.
+
+    Returns
+    -------
+    (n, m)
+        Of the type of ``lines``.
+    """
+    n, m = lines.shape
+    ranked = np.empty_like(lines)
+    size = 2 * half + 1
+    window = np.empty(size, lines.dtype)  # in order
+    longer = np.empty(m + 2 * half, lines.dtype)
+    for i in range(n):
+        for j in range(m + 2 * half):
+            place = j - half
+            if place < 0:
+                place = -1 - place
+            if place >= m:
+                place = 2 * m - 1 - place
+            longer[j] = lines[i, place]
+        window[:] = np.sort(longer[:size])
+        ranked[i, 0] = window[rank]
+        for j in range(1, m):
+            gone, new = longer[j - 1], longer[j + size - 1]
+            at = 0
+            while window[at] < gone:
+                at += 1
+            while at < size - 1 and window[at + 1] < new:
+                window[at] = window[at + 1]
+                at += 1
+            while at > 0 and window[at - 1] > new:
+                window[at] = window[at - 1]
+                at -= 1
+            window[at] = new
+            ranked[i, j] = window[rank]
+    return ranked
