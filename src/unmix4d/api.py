@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from unmix4d.plan import make_plan
 from unmix4d.read import identity, readers
 from unmix4d.read.calibration import Camera
 from unmix4d.read.phantom import PhantomSpec, make_phantom
-from unmix4d.records import ClusterComparison, ClusterMap, Decision, OverlapMap, PaperAnswer, RunResult, Scan
+from unmix4d.records import ClusterComparison, ClusterMap, Decision, Edits, OverlapMap, PaperAnswer, RunResult, Scan
 
 if TYPE_CHECKING:
     from unmix4d.explore.server import Routes
@@ -137,10 +137,11 @@ def _run_kept(scan: Scan, settings: Settings, progress: Progress, kept: Checkpoi
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
-    """One finished run: the answer and the settings that made it."""
+    """One finished run: the answer, the settings that made it, and its folder if it was loaded from there."""
 
     result: RunResult
     settings: Settings
+    folder: Path | None = None
 
     @property
     def decision(self) -> Decision:
@@ -217,6 +218,13 @@ class Run:
         write_report(self.result, Path(path))
         return Path(path)
 
+    def figures(self, folder: str | Path) -> Path:
+        """Write every figure as PNG and SVG into a folder, which is made if need be, and give its path."""
+        from unmix4d.report.folder import write_figures  # noqa: PLC0415 - loads the drawing libraries
+
+        write_figures(self.result, Path(folder))
+        return Path(folder)
+
     def explore(self, source: Any = None) -> "ExplorerWidget":  # noqa: ANN401 - as open_scan
         """Show the run in a notebook: maps, patterns, overlap, other k, virtual images.
 
@@ -238,6 +246,23 @@ class Run:
         from unmix4d.explore.widget import ExplorerWidget  # noqa: PLC0415 - needs the extra
 
         return ExplorerWidget(_routes(self, source, self.settings))
+
+    def edited(self, edits: Edits | str | Path | None = None) -> "Run":
+        """Give the run as edits by hand leave it: names, colours, merged, marked and split crystals.
+
+        Parameters
+        ----------
+        edits : Edits or path, optional
+            ``run.explore().edits``, or a file; by default ``edits.yaml`` of the folder that was loaded.
+
+        Raises
+        ------
+        UsageError, InputError
+            If there is no such file, it is not as it should be, or it belongs to another run.
+        """
+        from unmix4d.edit.apply import edited, edits_of  # noqa: PLC0415 - loads scipy
+
+        return replace(self, result=edited(self.result, edits_of(self.result, self.folder, edits)))
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the run folder: settings, result, report, figures, tables and signals; give its path.
@@ -262,7 +287,7 @@ class Run:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Run":
-        """Read a run folder back.
+        """Read a run folder back, without edits by hand: see :meth:`edited`.
 
         Raises
         ------
@@ -272,7 +297,8 @@ class Run:
         from unmix4d.report.store import load_result  # noqa: PLC0415 - loads h5py
 
         result = load_result(Path(folder) / "result.h5")
-        return cls(result=result, settings=Settings.model_validate(dict(result.record.settings)))
+        settings = Settings.model_validate(dict(result.record.settings))
+        return cls(result=result, settings=settings, folder=Path(folder))
 
 
 def check_output(folder: str | Path, *, overwrite: bool = False) -> None:
@@ -329,8 +355,8 @@ def _routes(run: Run, scan: Any, settings: Settings) -> "Routes":  # noqa: ANN40
 
     found = Path(run.result.record.source) if scan is None else scan
     if scan is None and not found.exists():
-        return make_routes(run.result, settings, None)
-    return make_routes(run.result, settings, open_scan(found, settings))
+        return make_routes(run.result, settings, None, folder=run.folder)
+    return make_routes(run.result, settings, open_scan(found, settings), folder=run.folder)
 
 
 def serve(

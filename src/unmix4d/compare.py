@@ -14,7 +14,7 @@ from unmix4d.quality.kernels import add_classes
 from unmix4d.quality.noise import noise_std
 from unmix4d.quality.similarity import METRICS, MIN_SIDE
 from unmix4d.records import ClusterComparison, ClusterMap, Factorization, FloatArray, IntArray, PatternMatrix
-from unmix4d.records.base import require
+from unmix4d.records.base import require, spread
 
 MOST_TOGETHER = 8  # blocks: sums over patterns of many pixels are as large as a block, and slow to hand on
 FEWEST_PARTS = 32  # so that many workers have something to do
@@ -98,6 +98,84 @@ def compare_clusters(
         data_range=data_range,
         compared_to=compared_to,
     )
+
+
+def regroup_comparison(
+    comparison: ClusterComparison, fit: Factorization, found: ClusterMap, edited: ClusterMap
+) -> ClusterComparison:
+    """Compare clusters that were changed by hand, as far as that needs no look at the data.
+
+    Parameters
+    ----------
+    comparison : ClusterComparison
+        Of ``found``.
+    fit : Factorization
+    found, edited : ClusterMap
+        The clusters of the run, and those that stand for them now.
+
+    Returns
+    -------
+    ClusterComparison
+        A cluster that has the same probes and components keeps its row. One that several whole clusters make up has
+        their measured mean, weighted by probes, and the metrics of its own reconstruction; what else would need
+        the data (``null_global``, ``within_cosine``) is NaN. All of any other is NaN but for ``area_fraction``.
+    """
+    whole = [_sources(found, edited, i) for i in range(edited.n_crystals)]
+    counts = edited.counts
+    means = np.full((len(counts), *fit.geometry.pattern_shape), np.nan)
+    rebuilt = means.copy()
+    for i, sources in enumerate(whole):
+        if sources:
+            means[i] = np.average(comparison.mean_patterns[sources], axis=0, weights=comparison.counts[sources])
+            members = edited.members(i)
+            sums = fit.weights[edited.labels[fit.probe_mask] == i][:, members].sum(axis=0, dtype=np.float64)
+            rows = (sums / counts[i]) @ fit.components[members].astype(np.float64)
+            rebuilt[i] = spread(rows, fit.pixel_mask, 0)
+    known = np.where([bool(sources) for sources in whole], counts, 0)
+    score = partial(_score, means, counts=known, data_range=comparison.data_range, usable=tuple(comparison.metrics))
+    columns = {
+        "intensity_ratio": _rows(known, lambda i: _ratio(rebuilt[i].sum(), means[i].sum())),
+        "cosine": _rows(known, lambda i: _cosine(means[i].ravel(), rebuilt[i].ravel())),
+        **_noise("mean", means, known),
+        **_noise("reconstruction", rebuilt, known),
+    }
+    same = {
+        i: sources[0]
+        for i, sources in enumerate(whole)
+        if len(sources) == 1 and found.members(sources[0]) == edited.members(i)
+    }
+    none = np.full(len(counts), np.nan)
+
+    def kept(old: Mapping[str, FloatArray], new: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+        return {name: _carried(values, new.get(name, none), same) for name, values in old.items()}
+
+    return ClusterComparison(
+        counts=counts,
+        mean_patterns=means,
+        reconstructed_patterns=_carried(comparison.reconstructed_patterns, rebuilt, same),
+        metrics=kept(comparison.metrics, score(rebuilt)),
+        null_zero=kept(comparison.null_zero, score(np.zeros_like(means))),
+        null_global=kept(comparison.null_global, {}),
+        columns={**kept(comparison.columns, columns), "area_fraction": counts / edited.labels.size},
+        data_range=comparison.data_range,
+        compared_to=comparison.compared_to,
+    )
+
+
+def _sources(found: ClusterMap, edited: ClusterMap, crystal: int) -> list[int]:
+    """List the clusters of the run that together have the same probes as a new one; none if no such set has."""
+    inside = found.labels[edited.labels == crystal]
+    sources = [int(label) for label in np.unique(inside)]
+    whole = bool(sources) and sources[0] >= 0 and len(inside) == int(found.counts[sources].sum())
+    return sources if whole else []
+
+
+def _carried(old: FloatArray, new: FloatArray, same: Mapping[int, int]) -> FloatArray:
+    """Give the new rows, but those of clusters that stayed the same as they were."""
+    rows = np.array(new, dtype=np.float64)
+    for i, source in same.items():
+        rows[i] = old[source]
+    return rows
 
 
 def _check(matrix: PatternMatrix, fit: Factorization, clusters: ClusterMap, pattern: str) -> None:

@@ -39,6 +39,16 @@ class FakeRun:
     result: str = "the result"
     saved: list[tuple[Path, bool]] = field(default_factory=list)
     refused: Exception | None = None
+    followed: list[Path | None] = field(default_factory=list)
+    drawn: list[Path] = field(default_factory=list)
+
+    def edited(self, edits: Path | None) -> "FakeRun":
+        self.followed.append(edits)
+        return self
+
+    def figures(self, folder: Path) -> Path:
+        self.drawn.append(folder)
+        return folder
 
     def save(self, folder: Path, *, overwrite: bool = False) -> Path:
         if self.refused:
@@ -327,6 +337,31 @@ def test_report_says_where_it_wrote(api: FakeApi, capsys: Capture) -> None:
     assert cli.exit_code(["report", "folder"]) == 0
     assert capsys.readouterr().out == f"report: {Path('folder') / 'report.html'}\n"
     assert not api.unmixed
+    assert api.run.drawn == [Path("folder") / "figures"]
+
+
+@pytest.mark.parametrize(
+    ("options", "followed"),
+    [([], [None]), (["--edits", "mine.yaml"], [Path("mine.yaml")]), (["--no-edits"], [])],
+)
+def test_edits_of_the_folder_those_of_a_file_or_none(
+    api: FakeApi,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    options: list[str],
+    followed: list[Path | None],
+) -> None:
+    monkeypatch.setattr(commands, "_registry", lambda: SimpleNamespace(load=lambda _group, _name: FakeExporter))
+    for command in (["report"], ["export", "--to", "fake", "-o", str(tmp_path)]):
+        api.run.followed.clear()
+        assert cli.exit_code([*command, "folder", *options]) == 0
+        assert api.run.followed == followed
+
+
+def test_a_file_of_edits_and_no_edits_exclude_each_other(api: FakeApi, capsys: Capture) -> None:
+    assert cli.exit_code(["report", "folder", "--edits", "mine.yaml", "--no-edits"]) == 2
+    assert "--edits and --no-edits exclude each other" in capsys.readouterr().err
+    assert not api.run.followed
 
 
 class FakeExporter:

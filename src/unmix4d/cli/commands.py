@@ -29,6 +29,11 @@ ScanArgument = Annotated[Path, typer.Argument(metavar="SCAN", help="File or fold
 RunArgument = Annotated[Path, typer.Argument(metavar="OUT", help="Folder that a run has written.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in that folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+EditsOption = Annotated[
+    Path | None,
+    typer.Option("--edits", metavar="FILE", help="Edits by hand to follow; default: edits.yaml of OUT."),
+]
+NoEditsOption = Annotated[bool, typer.Option("--no-edits", help="Show the run as it was found, without edits.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
@@ -203,9 +208,19 @@ def info(scan: ScanArgument, *, json: JsonOption = False, **options: str | None)
 
 
 @app.command()
-def report(out: RunArgument) -> None:
-    """Write report.html of a run folder again."""
-    typer.echo(f"report: {_api().Run.load(out).report(out / REPORT)}")
+def report(out: RunArgument, *, edits: EditsOption = None, no_edits: NoEditsOption = False) -> None:
+    """Write report.html and the figures of a run folder again, as edits.yaml in it leaves them."""
+    run = _edited(out, edits, no_edits=no_edits)
+    run.figures(out / "figures")
+    typer.echo(f"report: {run.report(out / REPORT)}")
+
+
+def _edited(out: Path, edits: Path | None, *, no_edits: bool) -> Any:  # noqa: ANN401 - records bring numpy
+    """Load a run with its edits."""
+    if no_edits and edits is not None:
+        raise UsageError("--edits and --no-edits exclude each other: give one of them")
+    run = _api().Run.load(out)
+    return run if no_edits else run.edited(edits)
 
 
 @app.command()
@@ -239,10 +254,12 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write into; default: the run folder.")
     ] = None,
+    edits: EditsOption = None,
+    no_edits: NoEditsOption = False,
 ) -> None:
-    """Write the result of a run folder in a format of other programs."""
+    """Write the result of a run folder in a format of other programs, as edits.yaml in it leaves it."""
     exporter = _registry().load("exporters", to)()
-    result = _api().Run.load(out).result
+    result = _edited(out, edits, no_edits=no_edits).result
     folder = out if output is None else output
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; give the name of a folder")

@@ -9,17 +9,21 @@ from itertools import count
 from pathlib import Path
 from string import Template
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from unmix4d.config import Settings
-from unmix4d.errors import Unmix4dError
+from unmix4d.errors import InputError, Unmix4dError, UsageError
+from unmix4d.explore.edits import Desk
 from unmix4d.explore.guard import Guard
+from unmix4d.explore.signals import pattern_hspy
 from unmix4d.explore.source import Detector, PatternSource, pattern_source
 from unmix4d.read.identity import source_digest
 from unmix4d.records import RunResult, Scan
@@ -72,6 +76,7 @@ class Routes:
 
     book: Book
     source: PatternSource | None
+    desk: Desk
     notes: tuple[str, ...] = ()
     latest: Latest = field(default_factory=Latest)
     images: Iterator[int] = field(default_factory=lambda: count(1))
@@ -95,7 +100,31 @@ class Routes:
 
     def manifest(self, _request: Request) -> Response:
         """Say what there is."""
-        return JSONResponse({**self.book.manifest(), "live": self.source is not None}, headers=HEADERS)
+        return JSONResponse(self.told(), headers=HEADERS)
+
+    def told(self) -> dict[str, Any]:
+        """Give the manifest: of the book, whether there are patterns, and the edits."""
+        return {**self.book.manifest(), "live": self.source is not None, **self.desk.told()}
+
+    async def keep(self, request: Request) -> Response:
+        """Keep the edits of the page in the run folder."""
+        text = (await request.body()).decode("utf-8", errors="replace")
+        try:
+            words = await run_in_threadpool(self.desk.save, text)
+        except (InputError, UsageError) as error:
+            raise HTTPException(400, str(error)) from error
+        return PlainTextResponse(words, headers=HEADERS)
+
+    def hspy(self, request: Request) -> Response:
+        """Give a pattern as a file for HyperSpy."""
+        height, width = self.book.result.geometry.scan_shape
+        probe = _whole(request, "y", height - 1), _whole(request, "x", width - 1)
+        what, k = request.query_params.get("what", "")[:64], _whole(request, "k", 10**6)
+        try:
+            packed = pattern_hspy(self.book.result, self.source, what=what, k=k, probe=probe)
+        except UsageError as error:
+            raise HTTPException(404, str(error)) from error
+        return Response(packed, media_type=BINARY, headers=HEADERS)
 
     def part(self, request: Request) -> Response:
         """Give the maps, or the factors of one k."""
@@ -140,13 +169,17 @@ class Routes:
         return self.source
 
 
-def make_routes(result: RunResult, settings: Settings, scan: Scan | None) -> Routes:
+def make_routes(result: RunResult, settings: Settings, scan: Scan | None, *, folder: Path | None = None) -> Routes:
     """Prepare what is served, with a note on the page where the scan is missing or is another one.
+
+    Edits are those that the result has, else those of ``folder``, the folder of the run, where they are kept.
 
     Raises
     ------
     UsageError
         If the scan does not have the run's shape.
+    InputError
+        If the edits in the folder are not as they should be.
     """
     source = None if scan is None else pattern_source(scan, result, settings)
     notes = []
@@ -158,7 +191,7 @@ def make_routes(result: RunResult, settings: Settings, scan: Scan | None) -> Rou
         notes.append(
             f"{Path(str(scan.metadata.get('path', 'The scan'))).name} is not the very file that was run on."
         )
-    return Routes(book=Book(result=result), source=source, notes=tuple(notes))
+    return Routes(book=Book(result=result), source=source, desk=Desk(result, folder), notes=tuple(notes))
 
 
 def pattern_bytes(source: PatternSource, y: int, x: int) -> bytes:
@@ -181,6 +214,8 @@ def make_app(routes: Routes, *, token: str, port: int) -> Guard:
             Route("/part/{name}", routes.part),
             Route("/pattern", routes.pattern),
             Route("/virtual", routes.virtual),
+            Route("/edits", routes.keep, methods=["POST"]),
+            Route("/hspy", routes.hspy),
         ],
         exception_handlers={HTTPException: _say, Unmix4dError: _unreadable},  # type: ignore[dict-item]
     )

@@ -11,7 +11,9 @@ import numpy as np
 
 from unmix4d.errors import Unmix4dError
 from unmix4d.explore.server import Latest, Routes, pattern_bytes
+from unmix4d.explore.signals import pattern_hspy
 from unmix4d.explore.source import Detector, PatternSource
+from unmix4d.records import Edits
 from unmix4d.report.viewer import script
 
 RENDER = """
@@ -50,7 +52,7 @@ class Answers:
         Thread(target=self._serve_patterns, daemon=True).start()
 
     def take(self, question: Question) -> None:
-        """Take a question of the page: manifest, part, pattern, virtual or cancel."""
+        """Take a question of the page: manifest, part, pattern, virtual, cancel, edits, save or hspy."""
         kind, number = question.get("ask"), question.get("id")
         if not isinstance(number, int):
             return
@@ -64,6 +66,10 @@ class Answers:
             Thread(target=self._guarded, args=(self._virtual, question), daemon=True).start()
         elif kind in {"manifest", "part"}:
             self._guarded(self._described, question)
+        elif kind in {"edits", "save"}:
+            self._guarded(self._edited, question)
+        elif kind == "hspy":
+            Thread(target=self._guarded, args=(self._hspy, question), daemon=True).start()
 
     def _serve_patterns(self) -> None:
         while True:
@@ -82,16 +88,30 @@ class Answers:
     def _described(self, question: Question) -> None:
         book = self.routes.book
         if question["ask"] == "manifest":
-            told = {**book.manifest(), "live": self.routes.source is not None}
-            self._tell(question, {"last": True, "manifest": told})
+            self._tell(question, {"last": True, "manifest": self.routes.told()})
         else:
             self._tell(question, {"last": True}, book.part(str(question["name"])))
 
-    def _pattern(self, question: Question) -> None:
+    def _edited(self, question: Question) -> None:
+        desk, text = self.routes.desk, str(question["text"])
+        words = desk.save(text) if question["ask"] == "save" else f"{len(desk.take(text).operations)} edits"
+        self._tell(question, {"last": True, "words": words})
+
+    def _hspy(self, question: Question) -> None:
+        y, x = self._place(question)
+        what, k = str(question["what"]), int(question["k"])
+        result, source = self.routes.book.result, self.routes.source
+        self._tell(question, {"last": True}, pattern_hspy(result, source, what=what, k=k, probe=(y, x)))
+
+    def _place(self, question: Question) -> tuple[int, int]:
         y, x = int(question["y"]), int(question["x"])
         height, width = self.routes.book.result.geometry.scan_shape
         if not (0 <= y < height and 0 <= x < width):
             raise KeyError(y, x)
+        return y, x
+
+    def _pattern(self, question: Question) -> None:
+        y, x = self._place(question)
         self._tell(question, {"last": True}, pattern_bytes(self._source(), y, x))
 
     def _virtual(self, question: Question) -> None:
@@ -120,5 +140,11 @@ class ExplorerWidget(anywidget.AnyWidget):
 
     def __init__(self, routes: Routes) -> None:
         super().__init__()
+        self._desk = routes.desk
         self._answers = Answers(routes, self.send)
         self.on_msg(lambda _widget, question, _buffers: self._answers.take(question))
+
+    @property
+    def edits(self) -> Edits:
+        """The edits by hand as the page has them; ``run.edited(explorer.edits)`` gives the run that they make."""
+        return self._desk.edits

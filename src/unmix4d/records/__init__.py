@@ -5,6 +5,7 @@ from unmix4d.records.answers import (
     ClusterMap,
     ComponentRoles,
     CriterionCurve,
+    CrystalLook,
     Crystals,
     Decision,
     OverlapMap,
@@ -23,6 +24,7 @@ from unmix4d.records.base import (
     PatternArray,
     Role,
 )
+from unmix4d.records.edits import EDIT_KEYS, Edit, Edits
 from unmix4d.records.factors import FactoredMatrix, Factorization, Sweep
 from unmix4d.records.measured import Beam, CleaningStep, Geometry, PatternMatrix, Scan, Survey
 from unmix4d.records.paper import Agreement, Change, PaperAnswer, PaperMap, PaperScores
@@ -32,6 +34,7 @@ from unmix4d.records.spots import DIRECT_BEAM, DOUBTFUL_BEAM, KEPT_AT_PIXEL, Spo
 __all__ = [
     "DIRECT_BEAM",
     "DOUBTFUL_BEAM",
+    "EDIT_KEYS",
     "KEPT_AT_PIXEL",
     "NO_CRYSTAL",
     "OVERLAP_THRESHOLDS",
@@ -47,8 +50,11 @@ __all__ = [
     "ComponentRoles",
     "Confidence",
     "CriterionCurve",
+    "CrystalLook",
     "Crystals",
     "Decision",
+    "Edit",
+    "Edits",
     "FactoredMatrix",
     "Factorization",
     "FloatArray",

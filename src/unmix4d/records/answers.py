@@ -173,6 +173,28 @@ class Crystals:
         require(len(self.patterns) == self.bragg.shape[1], "one pattern for each crystal")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrystalLook:
+    """What a crystal is called and drawn in where that was changed by hand.
+
+    Attributes
+    ----------
+    number : int
+        By which it is known from the run on, whatever its index became.
+    components : tuple of int
+        What it is made of; the parts of one that was split share theirs.
+    name : str
+        "" = crystal and its number.
+    color : str
+        "#rrggbb"; "" = that of its number.
+    """
+
+    number: int
+    components: tuple[int, ...]
+    name: str = ""
+    color: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClusterMap:
     """Which crystal is where.
@@ -186,14 +208,18 @@ class ClusterMap:
         Unit sum: its spots alone if the crystals were refined, else the counts-weighted mean of its components.
     crystal_weights : (n_crystals, scan_y, scan_x) float32
         Bragg counts, without beam and background.
+    looks : tuple of CrystalLook
+        One for each crystal if they were edited by hand, else none.
     """
 
     labels: IntArray
     roles: ComponentRoles
     crystal_patterns: FloatArray
     crystal_weights: FloatArray
+    looks: tuple[CrystalLook, ...] = ()
 
     def __post_init__(self) -> None:
+        require(len(self.looks) in {0, len(self.crystal_weights)}, "one look for each crystal, or none")
         require(self.crystal_weights.shape[1:] == self.labels.shape, "crystal_weights must match labels")
         require(len(self.crystal_patterns) == len(self.crystal_weights), "one pattern for each crystal")
 
@@ -206,6 +232,21 @@ class ClusterMap:
     def counts(self) -> IntArray:
         """(n_crystals,) number of probes of each crystal."""
         return np.bincount(self.labels[self.labels >= 0].ravel(), minlength=self.n_crystals)
+
+    def number(self, crystal: int) -> int:
+        """Give the number by which a crystal is known: its index in the run."""
+        return self.looks[crystal].number if self.looks and crystal >= 0 else crystal
+
+    def name(self, crystal: int) -> str:
+        """Give the name of a crystal: "crystal 2", unless it has got another by hand."""
+        given = self.looks[crystal].name if self.looks else ""
+        return given or f"crystal {self.number(crystal)}"
+
+    def members(self, crystal: int) -> list[int]:
+        """List the components that a crystal is made of."""
+        if self.looks:
+            return list(self.looks[crystal].components)
+        return [int(i) for i in np.flatnonzero(self.roles.crystals == crystal)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -29,22 +29,28 @@ class Hspy:
         """Write both signals into ``folder``."""
         fit, geometry = result.factorization, result.geometry
         index = {"name": "component", "size": fit.k, "offset": 0, "scale": 1, "units": "", "navigate": True}
-        step = geometry.pattern_step_inv_angstrom
-        beam = result.survey.beam
-        center = (0.0, 0.0) if beam is None or step is None else beam.center
-        pattern_axes = [
-            _axis(name, size, step, "1/Å", -middle * (step or 1.0))
-            for name, size, middle in zip(("pattern_y", "pattern_x"), geometry.pattern_shape, center, strict=True)
-        ]
         scan_axes = [
             _axis(name, size, geometry.scan_step_nm, "nm", 0.0)
             for name, size in zip(("scan_y", "scan_x"), geometry.scan_shape, strict=True)
         ]
         source = Path(result.record.source).name
         components, weights = folder / "components.hspy", folder / "weights.hspy"
-        _write_signal(components, fit.component_patterns(), [index, *pattern_axes], f"components of {source}")
-        _write_signal(weights, fit.weight_maps(), [index, *scan_axes], f"weights of {source}")
+        write_signal(
+            components, fit.component_patterns(), [index, *pattern_axes(result)], f"components of {source}"
+        )
+        write_signal(weights, fit.weight_maps(), [index, *scan_axes], f"weights of {source}")
         return components, weights
+
+
+def pattern_axes(result: RunResult) -> list[dict[str, Any]]:
+    """Give the axes of a pattern, in 1/Å from the direct beam where the step is known."""
+    geometry, beam = result.geometry, result.survey.beam
+    step = geometry.pattern_step_inv_angstrom
+    center = (0.0, 0.0) if beam is None or step is None else beam.center
+    return [
+        _axis(name, size, step, "1/Å", -middle * (step or 1.0))
+        for name, size, middle in zip(("pattern_y", "pattern_x"), geometry.pattern_shape, center, strict=True)
+    ]
 
 
 def _axis(name: str, size: int, step: float | None, unit: str, offset: float) -> dict[str, Any]:
@@ -52,7 +58,14 @@ def _axis(name: str, size: int, step: float | None, unit: str, offset: float) ->
     return {"name": name, "size": size, "offset": offset, "scale": scale, "units": units, "navigate": False}
 
 
-def _write_signal(path: Path, data: AnyArray, axes: list[dict[str, Any]], title: str) -> None:
+def write_signal(path: Path, data: AnyArray, axes: list[dict[str, Any]], title: str) -> None:
+    """Write a file that HyperSpy opens: the data in float32, one axis for each dimension.
+
+    Raises
+    ------
+    ResourceError
+        If it cannot be written; nothing half-written is left.
+    """
     from rsciio.hspy import file_writer  # noqa: PLC0415 - only when something is exported
 
     numbered = [
@@ -86,16 +99,19 @@ class ImageJTiff:
     def write(self, result: RunResult, folder: Path, /) -> tuple[Path, ...]:
         """Write both stacks into ``folder``."""
         step, overlap = result.geometry.scan_step_nm, result.overlap
-        labels = _one_higher(result.clusters.labels)
+        clusters_of = result.clusters
+        # By their numbers: edits by hand may have taken away some that came before.
+        numbers = np.array([clusters_of.number(i) for i in range(-1, clusters_of.n_crystals)])
+        labels = _one_higher(numbers[clusters_of.labels.astype(np.intp) + 1])
         weights = result.clusters.crystal_weights
-        names = ["label + 1 (0 = none)", *(f"Bragg counts of crystal {i}" for i in range(len(weights)))]
+        names = ["label + 1 (0 = none)", *(f"Bragg counts of {clusters_of.name(i)}" for i in range(len(weights)))]
         clusters, levels = folder / "clusters.tif", folder / "overlap.tif"
         _write_stack(clusters, [labels, *weights], names, step)
         planes = [
             overlap.ratio,
             _one_higher(overlap.level),
-            _one_higher(overlap.first),
-            _one_higher(overlap.second),
+            _one_higher(numbers[overlap.first.astype(np.intp) + 1]),
+            _one_higher(numbers[overlap.second.astype(np.intp) + 1]),
         ]
         names = [
             "ratio second / first",

@@ -66,6 +66,11 @@ SPOT_FIGURES: Mapping[str, Draw] = MappingProxyType({"spots": spots_figure})
 
 def figures_of(result: RunResult) -> Mapping[str, Draw]:
     """Give the figures that a run has."""
-    paper = {} if result.paper is None else PAPER_FIGURES
+    paper = {} if result.paper is None else {name: _as_found(draw) for name, draw in PAPER_FIGURES.items()}
     spots = {} if result.spots is None else SPOT_FIGURES
     return {**FIGURES, **paper, **spots}
+
+
+def _as_found(draw: Draw) -> Draw:
+    """Draw the run's own answer: the paper's is matched with that, not with what was changed by hand."""
+    return lambda result: draw(result.as_found)

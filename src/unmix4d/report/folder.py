@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unmix4d import registry
 from unmix4d.records import RunResult
-from unmix4d.report.files import as_resource_error, check_folder, folder_written_whole
+from unmix4d.report.files import as_resource_error, check_folder, folder_written_whole, written_whole
 from unmix4d.report.store import Keep, provenance, save_result
 
 EXPORTERS = ("hspy", "tiff", "csv")
@@ -75,7 +75,8 @@ def write_figures(result: RunResult, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         for name, draw in figures_of(result).items():
             figure = draw(result)
-            figure.savefig(folder / f"{name}.png", dpi=PNG_DPI)
-            figure.savefig(folder / f"{name}.svg")
+            for ending in ("png", "svg"):
+                with written_whole(folder / f"{name}.{ending}") as part:
+                    figure.savefig(part, format=ending, dpi=PNG_DPI if ending == "png" else "figure")
     except OSError as error:
         raise as_resource_error(error, folder) from error

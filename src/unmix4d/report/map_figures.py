@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from unmix4d.records import FloatArray, RunResult
+from unmix4d.report.looks import color_of, shortened
 from unmix4d.report.palette import (
     NO_LABEL,
     OVERLAP_COLORS,
     OVERLAP_COLORS_SAFE,
-    crystal_color,
     level_colors,
     rgb,
 )
@@ -42,6 +42,7 @@ from unmix4d.report.sheet import (
 
 MAP_BOX = (6.2, 5.0)
 LEGEND_WIDTH = 3.1
+LEGEND_LETTERS = 18
 LINE = 0.22
 MOST_LINES = 32
 WEIGHT_COLORS = "viridis"
@@ -70,13 +71,18 @@ def clusters_figure(result: RunResult) -> Figure:
     counts = clusters.counts
     n_none = int((clusters.labels < 0).sum())
     lines = [
-        (crystal_color(i), f"crystal {i}", f"{counts[i]:,}", percent(counts[i], clusters.labels.size))
+        (
+            color_of(clusters, i),
+            shortened(clusters.name(i), LEGEND_LETTERS),
+            f"{counts[i]:,}",
+            percent(counts[i], clusters.labels.size),
+        )
         for i in range(clusters.n_crystals)
     ]
     if n_none:
         lines.append((NO_LABEL, "no crystal", f"{n_none:,}", percent(n_none, clusters.labels.size)))
     sheet = map_with_legend(
-        result, label_colors(clusters.labels), lines, titles=("", "probes", "area"), note=step_note(result)
+        result, label_colors(clusters), lines, titles=("", "probes", "area"), note=step_note(result)
     )
     return sheet.figure
 

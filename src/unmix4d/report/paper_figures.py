@@ -177,9 +177,7 @@ def paper_beside_figure(result: RunResult) -> Figure:
     words = f"Labels that do not match: {int(apart.sum()):,} ({percent(int(apart.sum()), apart.size)})"
     pictures: dict[str, AnyArray] = {
         f"The paper's procedure: k = {paper.k}": paper_colors(paper),
-        f"Ours: {result.clusters.n_crystals} crystals, k = {result.decision.k}": label_colors(
-            result.clusters.labels
-        ),
+        f"Ours: {result.clusters.n_crystals} crystals, k = {result.decision.k}": label_colors(result.clusters),
         words: shades,
     }
     scan_y, scan_x = result.geometry.scan_shape

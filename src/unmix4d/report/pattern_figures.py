@@ -8,7 +8,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from unmix4d.records import FloatArray, RunResult
-from unmix4d.report.palette import crystal_color
+from unmix4d.report.looks import color_of
 from unmix4d.report.pictures import (
     BAR_STRIP,
     HEADING,
@@ -68,7 +68,7 @@ def summary_figure(result: RunResult) -> Figure:
     width = PAGE_WIDTH if wide else min(PAGE_WIDTH, max(left + grid.size[0] + MARGIN, LEAST_WIDTH))
     sheet = Sheet(width, height)
     sheet.text(MARGIN, 0.1, answer(result), fontsize=FONT + 2, fontweight="bold")
-    show_map(sheet, (MARGIN, TITLE), size, label_colors(result.clusters.labels), result=result)
+    show_map(sheet, (MARGIN, TITLE), size, label_colors(result.clusters), result=result)
     _crystal_patterns(sheet, result, patterns, grid, corner=(left, top))
     return sheet.figure
 
@@ -102,9 +102,14 @@ def components_figure(result: RunResult) -> Figure:
 
 def comparison_figure(result: RunResult) -> Figure:
     """Draw each cluster's measured mean, its reconstruction and their difference, metrics below."""
-    compared = np.flatnonzero(result.comparison.counts)
+    comparison = result.comparison
+    compared = np.flatnonzero(comparison.counts)
     if not compared.size:
         return message_figure("No cluster has any probe, so there is nothing to compare.")
+    # The mean of a cluster that was changed by hand is known only where it is made of whole ones.
+    compared = compared[np.isfinite(comparison.mean_patterns[compared]).any(axis=(1, 2))]
+    if not compared.size:
+        return message_figure("All clusters were changed by hand: a mean of theirs takes another look at the data.")
     shown = compared[np.argsort(-result.comparison.counts[compared], kind="stable")][:MOST_COMPARED]
     shown.sort()
     columns = 1 if len(shown) == 1 else 2
@@ -127,8 +132,8 @@ def _compare_one(sheet: Sheet, result: RunResult, crystal: int, *, corner: Corne
     difference = measured - rebuilt
     span = _span(difference, result)
     width = 3 * side[0] + 0.12
-    words = f"crystal {crystal}: {comparison.counts[crystal]:,} probes"
-    heading(sheet, corner, width, words, color=crystal_color(crystal))
+    words = f"{result.clusters.name(crystal)}: {comparison.counts[crystal]:,} probes"
+    heading(sheet, corner, width, words, color=color_of(result.clusters, crystal))
     common = pattern_norm(measured, result)
     styles: tuple[tuple[FloatArray, str, dict[str, Any]], ...] = (
         (measured, "measured mean", {"norm": common}),
@@ -171,7 +176,8 @@ def _span(difference: FloatArray, result: RunResult) -> float:
 
 
 def _crystal_patterns(sheet: Sheet, result: RunResult, patterns: FloatArray, grid: Grid, *, corner: Corner) -> None:
-    labels = [(f"crystal {i}", crystal_color(i)) for i in range(len(patterns))]
+    clusters = result.clusters
+    labels = [(clusters.name(i), color_of(clusters, i)) for i in range(len(patterns))]
     _framed_patterns(sheet, result, patterns, labels, grid=grid, corner=corner)
 
 

@@ -9,8 +9,9 @@ from matplotlib.colors import Colormap, Normalize, PowerNorm
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray, RunResult
-from unmix4d.report.palette import NO_LABEL, crystal_color, rgb, text_on
+from unmix4d.records import AnyArray, BoolArray, ClusterMap, FloatArray, IntArray, RunResult
+from unmix4d.report.looks import color_of, shortened
+from unmix4d.report.palette import NO_LABEL, rgb, text_on
 from unmix4d.report.scalebar import draw_below, draw_inside, pattern_bar, scan_bar
 from unmix4d.report.sheet import INK, SMALL_FONT, Corner, Sheet, Size
 
@@ -25,15 +26,17 @@ BAR_STRIP = 0.26
 """Inches under a map that its scale bar takes."""
 
 FRAME_POINTS = 3.0
+LETTERS_PER_INCH = 13
+"""Letters of a heading that surely fit."""
+
 HEADING = 0.2
 """Inches above a picture that its heading takes."""
 
 
-def label_colors(labels: IntArray) -> FloatArray:
+def label_colors(clusters: ClusterMap) -> FloatArray:
     """Give the colour of every probe of a cluster map, (scan_y, scan_x, 3)."""
-    highest = int(labels.max(initial=-1))
-    table = np.array([rgb(crystal_color(i)) for i in range(-1, highest + 1)])
-    return np.asarray(table[labels.astype(np.intp) + 1])
+    table = np.array([rgb(color_of(clusters, i)) for i in range(-1, clusters.n_crystals)])
+    return np.asarray(table[clusters.labels.astype(np.intp) + 1])
 
 
 def label_greys(labels: IntArray) -> FloatArray:
@@ -123,6 +126,7 @@ def heading(sheet: Sheet, corner: Corner, width: float, words: str, *, color: st
     axes = sheet.axes(corner[0] - over, corner[1], (width + 2 * over, HEADING))
     axes.set_axis_off()
     axes.add_patch(Rectangle((0, 0), 1, 1, color=color, linewidth=0))
+    words = shortened(words, int(LETTERS_PER_INCH * width))
     axes.text(0.5, 0.45, words, ha="center", va="center", fontsize=SMALL_FONT, color=text_on(color))
 
 
@@ -156,7 +160,7 @@ def component_label(result: RunResult, component: int, *, brief: bool = False) -
     """Say what a component is: its number with crystal or role, and its colour."""
     roles = result.clusters.roles
     role, crystal = roles.roles[component], int(roles.crystals[component])
-    words = f"crystal {crystal}" if crystal >= 0 else role
+    words = result.clusters.name(crystal) if crystal >= 0 else role
     if crystal >= 0 and role != "crystal" and not brief:
         words += f", {role}"
-    return f"{component}: {words}", crystal_color(crystal)
+    return f"{component}: {words}", color_of(result.clusters, crystal)

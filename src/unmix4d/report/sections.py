@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from unmix4d.quality.similarity import METRICS
-from unmix4d.records import RunResult
-from unmix4d.report.palette import crystal_color
+from unmix4d.records import Edit, RunResult
+from unmix4d.report.looks import color_of
 from unmix4d.report.tables import cleaning_table, clusters_table, decision_table, overlap_table
 
 MOST_PAIRS = 30
@@ -85,16 +85,35 @@ def warnings_of(result: RunResult) -> list[str]:
     return list(dict.fromkeys((*result.record.warnings, *result.decision.warnings, *result.survey.warnings)))
 
 
+def edits_told(result: RunResult) -> list[str]:
+    """Say in words what was changed by hand, in its order; nothing where nothing was."""
+    return [] if result.edits is None else [_edit_told(edit) for edit in result.edits.operations]
+
+
+def _edit_told(edit: Edit) -> str:
+    first, *others = map(str, edit.crystals)
+    if edit.do == "rename":
+        return f"crystal {first} is called {edit.name}"
+    if edit.do == "recolor":
+        return f"crystal {first} is drawn in {edit.color}"
+    if edit.do == "merge":
+        return f"crystal{'s' * (len(others) > 1)} {', '.join(others)} became part of crystal {first}"
+    if edit.do == "mark":
+        return f"crystal {first} is {edit.role}, so it is no crystal any more"
+    pieces = "" if edit.least == 1 else f", smaller pieces than {edit.least} probes with the nearest part"
+    return f"crystal {first} was split into its separate parts{pieces}"
+
+
 def clusters_shown(result: RunResult) -> Shown:
     """Give crystals, what they are made of, and how much of the scan they take."""
     header = ("crystal", "components", "roles", "probes", "area (%)", "area (nm²)", "Bragg counts")
     rows = [
         (
-            _crystal(crystal),
+            _crystal(result, crystal),
             *map(Cell, (components, roles.replace(" ", ", "))),
             *_cells((n, _fixed(area, 1), nm2, counts)),
         )
-        for crystal, components, roles, n, area, nm2, counts, _ in clusters_table(result).rows
+        for crystal, (_, components, roles, n, area, nm2, counts, *_look) in enumerate(clusters_table(result).rows)
     ]
     return Shown(header=header, rows=rows)
 
@@ -127,7 +146,7 @@ def components_shown(result: RunResult) -> Shown:
     rows = []
     for i, (role, crystal) in enumerate(zip(roles.roles, roles.crystals.tolist(), strict=True)):
         share = _fixed(100 * float(counts[i]) / total, 1) if total else None
-        belongs = _crystal(crystal) if crystal >= 0 else Cell(NOTHING)
+        belongs = _crystal(result, crystal) if crystal >= 0 else Cell(NOTHING)
         rows.append((Cell(str(i)), Cell(role), belongs, Cell(ROLES.get(role, "")), *_cells((share,))))
     return Shown(header=("component", "role", "crystal", "meaning", "counts (%)"), rows=rows)
 
@@ -151,11 +170,12 @@ def pairs_shown(result: RunResult) -> Shown:
             pairs.setdefault((first, second), {})[threshold] = n
             ratios.setdefault((first, second), ratio)
     thresholds = result.overlap.thresholds
+    index = {result.clusters.number(i): i for i in range(result.clusters.n_crystals)}
     largest = sorted(pairs, key=lambda pair: -max(pairs[pair].values()))[:MOST_PAIRS]
     rows = [
         (
-            _crystal(first),
-            _crystal(second),
+            _crystal(result, index[first]),
+            _crystal(result, index[second]),
             *_cells(pairs[first, second].get(t, 0) for t in thresholds),
             Cell(f"{ratios[first, second]:.3f}"),
         )
@@ -171,7 +191,7 @@ def comparison_shown(result: RunResult) -> Shown:
     sources = (comparison.metrics, comparison.null_zero, comparison.null_global)
     rows = [
         (
-            _crystal(crystal),
+            _crystal(result, crystal),
             *_cells((count,)),
             *(metric_cell(name, source[name][crystal]) for name in names for source in sources if name in source),
         )
@@ -187,7 +207,7 @@ def columns_shown(result: RunResult) -> Shown:
     columns = result.comparison.columns
     names = [name for name in columns if name != "area_fraction"]
     rows = [
-        (_crystal(crystal), *_cells(float(columns[name][crystal]) for name in names))
+        (_crystal(result, crystal), *_cells(float(columns[name][crystal]) for name in names))
         for crystal in range(len(result.comparison.counts))
     ]
     return Shown(header=("crystal", *(COLUMNS.get(name, name.replace("_", " ")) for name in names)), rows=rows)
@@ -261,8 +281,11 @@ def metric_cell(name: str, value: float) -> Cell:
     return Cell(f"{value:.1f}" if name == "psnr" else f"{value:.3f}") if np.isfinite(value) else number_cell(value)
 
 
-def _crystal(crystal: int) -> Cell:
-    return Cell(str(crystal), crystal_color(crystal))
+def _crystal(result: RunResult, crystal: int) -> Cell:
+    clusters = result.clusters
+    name, number = clusters.name(crystal), str(clusters.number(crystal))
+    words = number if name == f"crystal {number}" else f"{number}: {name}"
+    return Cell(words, color_of(clusters, crystal))
 
 
 def _cells(values: Iterable[Any]) -> tuple[Cell, ...]:

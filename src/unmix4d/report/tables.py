@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from unmix4d.records import NO_CRYSTAL, BoolArray, CriterionCurve, OverlapMap, RunResult
-from unmix4d.report.palette import crystal_color
+from unmix4d.report.looks import color_of
 
 UNITS: Mapping[str, str] = {
     "loss": "counts",
@@ -64,28 +64,30 @@ def losses(result: RunResult) -> dict[int, float]:
 def clusters_table(result: RunResult) -> Table:
     """Give what each crystal is made of and how much of the scan it takes.
 
-    Areas are shares of all scan positions; nm^2 is None unless the scan step is known. ``bragg_counts`` are the
+    A crystal goes by its number, which is its index unless edits by hand took others away. Areas are shares of all
+    scan positions; nm^2 is None unless the scan step is known. ``bragg_counts`` are the
     total weights of the crystal's components over the whole scan, beyond its own cluster too.
     """
     clusters = result.clusters
     step = result.geometry.scan_step_nm
     rows = []
     for crystal, n_probes in enumerate(clusters.counts.tolist()):
-        members = np.flatnonzero(clusters.roles.crystals == crystal).tolist()
+        members = clusters.members(crystal)
         rows.append(
             (
-                crystal,
+                clusters.number(crystal),
                 " ".join(map(str, members)),
                 " ".join(clusters.roles.roles[i] for i in members),
                 n_probes,
                 100 * n_probes / clusters.labels.size,
                 None if step is None else n_probes * step**2,
                 float(clusters.crystal_weights[crystal].sum(dtype=np.float64)),
-                crystal_color(crystal),
+                color_of(clusters, crystal),
+                clusters.name(crystal),
             )
         )
     area = ("area_percent", "area_nm2")
-    return Table(("crystal", "components", "roles", "n_probes", *area, "bragg_counts", "color"), rows)
+    return Table(("crystal", "components", "roles", "n_probes", *area, "bragg_counts", "color", "name"), rows)
 
 
 def comparison_table(result: RunResult) -> Table:
@@ -96,7 +98,7 @@ def comparison_table(result: RunResult) -> Table:
     columns |= {f"null_global_{name}": values for name, values in comparison.null_global.items()}
     columns |= comparison.columns
     rows = [
-        (crystal, count, *(_number(values[crystal]) for values in columns.values()))
+        (result.clusters.number(crystal), count, *(_number(values[crystal]) for values in columns.values()))
         for crystal, count in enumerate(comparison.counts.tolist())
     ]
     return Table(("crystal", "n_probes", *map(with_unit, columns)), rows)
@@ -109,11 +111,12 @@ def overlap_table(result: RunResult) -> Table:
     crystals; pairs have the lower index first and only rows with any probe.
     """
     rows: list[tuple[Any, ...]] = []
+    number = result.clusters.number
     for level, threshold in enumerate(result.overlap.thresholds, start=1):
         reached = result.overlap.level >= level
         rows.append((threshold, ALL_PAIRS, ALL_PAIRS, *_extent(result.overlap, reached)))
         for (first, second), mine in _pairs(result.overlap, reached):
-            rows.append((threshold, first, second, *_extent(result.overlap, mine)))
+            rows.append((threshold, number(first), number(second), *_extent(result.overlap, mine)))
     return Table(("threshold", "first", "second", "n_probes", "area_percent", "mean_ratio"), rows)
 
 

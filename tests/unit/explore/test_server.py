@@ -3,11 +3,15 @@
 import json
 import socket
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from unmix4d import api
+from unmix4d.edit.file import edits_text
+from unmix4d.errors import InputError
+from unmix4d.records import Edit, Edits
 from unmix4d.report.viewer.arrays import unpack
 
 pytest.importorskip("starlette", reason="the extra ui is not installed")
@@ -207,3 +211,113 @@ def test_a_damaged_scan_is_said_in_a_sentence(start_server, run, scan_path, tmp_
     answer = damaged.ask("pattern?y=0&x=0")
     assert answer.status == 500
     assert "cannot be read, the file is damaged there" in answer.body.decode()
+
+
+@pytest.fixture(scope="module")
+def keeping(start_server, run, tmp_path_factory):
+    """A server whose run has a folder."""
+    folder = run.save(tmp_path_factory.mktemp("kept") / "run")
+    served = start_server(make_routes(run.result, run.settings, None, folder=folder))
+    return SimpleNamespace(ask=served.ask, folder=folder, origin={"Origin": f"http://127.0.0.1:{served.port}"})
+
+
+def edits_of(run, *operations):
+    return edits_text(Edits(run=run.result.identity, operations=operations)).encode()
+
+
+def test_edits_are_kept_in_the_run_folder_and_shown_again(keeping, run):
+    body = edits_of(run, Edit(do="rename", crystals=(0,), name="Ferrite"))
+    answer = keeping.ask("edits", method="POST", headers=keeping.origin, body=body)
+    assert (answer.status, answer.body) == (200, b"Saved 1 edit into edits.yaml of the run folder.")
+    assert (keeping.folder / "edits.yaml").read_bytes() == body
+    assert not list(keeping.folder.glob(".*")), "nothing half-written"
+    told = json.loads(keeping.ask("manifest").body)
+    assert told["saves"] is True
+    assert told["edits"] == [{"do": "rename", "crystal": 0, "name": "Ferrite"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", b"must hold version, run and edits"),
+        (b"\xff\xfe", b"no"),
+        (b"version: 1\nrun: {labels: x}\nedits: []", b"belongs to another run"),
+        (b"[" * 60000, b"not valid YAML"),
+    ],
+    ids=["nothing", "no text", "another run", "deep"],
+)
+def test_edits_that_are_none_are_refused_and_the_kept_ones_stay(keeping, body, words):
+    before = (keeping.folder / "edits.yaml").read_bytes() if (keeping.folder / "edits.yaml").exists() else None
+    answer = keeping.ask("edits", method="POST", headers=keeping.origin, body=body)
+    assert answer.status == 400
+    assert words in answer.body
+    assert b"\n" not in answer.body
+    after = (keeping.folder / "edits.yaml").read_bytes() if (keeping.folder / "edits.yaml").exists() else None
+    assert after == before
+
+
+def test_edits_that_cannot_be_done_are_refused(keeping, run):
+    body = edits_of(run, Edit(do="recolor", crystals=(77,), color="#000000"))
+    answer = keeping.ask("edits", method="POST", headers=keeping.origin, body=body)
+    assert answer.status == 400
+    assert answer.body.startswith(b"edit 1 (recolor) cannot be done: there is no crystal 77")
+
+
+def test_only_the_page_itself_may_send_edits(keeping, run):
+    body = edits_of(run)
+    for headers in ({}, {"Origin": "http://evil.example"}, {"Origin": "null"}):
+        assert keeping.ask("edits", method="POST", headers=headers, body=body).status == 403
+    asked = {"headers": {**keeping.origin, "Host": "evil.example"}, "body": body}
+    assert keeping.ask("edits", method="POST", **asked).status == 403
+    assert keeping.ask("edits", method="POST", headers=keeping.origin, body=body, token="wrong").status == 403  # noqa: S106
+    assert keeping.ask("edits", method="PUT", headers=keeping.origin, body=body).status == 405
+    assert keeping.ask("edits/more", method="POST", headers=keeping.origin, body=body).status == 405
+    assert keeping.ask("edits", headers=keeping.origin).status == 405
+
+
+def test_too_many_edits_are_refused_unread(keeping):
+    answer = keeping.ask("edits", method="POST", headers=keeping.origin, body=b"x" * 65537)
+    assert answer.status == 413
+
+
+def test_without_a_folder_edits_are_not_kept(start_server, run):
+    bare = start_server(make_routes(run.result, run.settings, None))
+    assert json.loads(bare.ask("manifest").body)["saves"] is False
+    headers = {"Origin": f"http://127.0.0.1:{bare.port}"}
+    answer = bare.ask("edits", method="POST", headers=headers, body=edits_of(run))
+    assert answer.status == 400
+    assert b"has no folder" in answer.body
+
+
+def test_a_folder_with_edits_that_are_none_is_refused_when_it_is_opened(run, tmp_path):
+    (tmp_path / "edits.yaml").write_text("nonsense", encoding="utf-8")
+    with pytest.raises(InputError, match=r"edits\.yaml must hold version, run and edits"):
+        make_routes(run.result, run.settings, None, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("question", "status", "words"),
+    [
+        ("hspy?what=all&k=2&y=0&x=0", 404, b"no pattern named 'all'"),
+        ("hspy?what=filtered&k=2&y=0&x=0", 404, b"no filter"),
+        ("hspy?what=reconstruction&k=99&y=0&x=0", 404, b"not kept at k = 99"),
+        ("hspy?what=measured&k=2&y=12&x=0", 400, b"y must be"),
+        ("hspy?what=measured&y=0&x=0", 400, b"k must be"),
+    ],
+)
+def test_patterns_for_hyperspy_that_there_are_not(server, question, status, words):
+    answer = server.ask(question)
+    assert answer.status == status
+    assert words in answer.body
+
+
+def test_a_pattern_for_hyperspy(server, run, scan_path, tmp_path):
+    hyperspy = pytest.importorskip("hyperspy.api", reason="HyperSpy is not installed")
+    (tmp_path / "measured.hspy").write_bytes(server.ask("hspy?what=measured&k=2&y=3&x=9").body)
+    opened = hyperspy.load(tmp_path / "measured.hspy")
+    np.testing.assert_array_equal(opened.data, np.load(scan_path)[3, 9])
+    assert [axis.name for axis in opened.axes_manager.signal_axes] == ["pattern_x", "pattern_y"]
+    fit = run.result.factorization
+    (tmp_path / "made.hspy").write_bytes(server.ask(f"hspy?what=reconstruction&k={fit.k}&y=3&x=9").body)
+    made = np.tensordot(fit.weight_maps()[:, 3, 9], fit.component_patterns(), axes=1)
+    np.testing.assert_allclose(hyperspy.load(tmp_path / "made.hspy").data, made, rtol=1e-5, atol=1e-5)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from unmix4d import api
+from unmix4d.edit.file import edits_text, read_edits
+from unmix4d.records import Edit, Edits
 from unmix4d.report.viewer.arrays import unpack
 
 pytest.importorskip("anywidget", reason="the extra ui is not installed")
@@ -128,3 +130,44 @@ def test_the_widget_of_a_run(run):
     assert isinstance(widget, ExplorerWidget)
     assert "export default" in widget._esm
     assert widget._answers.routes.source is not None
+
+
+def edits_of(run, *operations):
+    return Edits(run=run.result.identity, operations=operations)
+
+
+def test_edits_of_the_page_are_those_of_python(run):
+    widget = run.explore()
+    assert widget.edits == edits_of(run)
+    edits = edits_of(run, Edit(do="rename", crystals=(0,), name="Ferrite"))
+    widget._answers.take({"id": 1, "ask": "edits", "text": edits_text(edits)})
+    assert widget.edits == edits
+    named = run.edited(widget.edits)
+    assert named.clusters.name(0) == "Ferrite"
+    assert named.explore().edits == edits, "a run that has edits begins with them"
+
+
+def test_edits_are_saved_into_the_run_folder_if_there_is_one(asked, run, tmp_path):
+    edits = edits_of(run, Edit(do="recolor", crystals=(0,), color="#123456"))
+    asked.ask(1, ask="save", text=edits_text(edits))
+    assert "has no folder" in asked.wait(1)[0][0]["error"]
+    loaded = api.Run.load(run.save(tmp_path / "run"))
+    with_folder = Asked(make_routes(loaded.result, loaded.settings, None, folder=loaded.folder))
+    with_folder.ask(1, ask="manifest")
+    assert with_folder.wait(1)[0][0]["manifest"]["saves"] is True
+    with_folder.ask(2, ask="save", text=edits_text(edits))
+    assert with_folder.wait(2)[0][0]["words"] == "Saved 1 edit into edits.yaml of the run folder."
+    assert read_edits(tmp_path / "run" / "edits.yaml") == edits
+    with_folder.ask(3, ask="save", text="nonsense")
+    assert "must hold version" in with_folder.wait(3)[0][0]["error"]
+    assert read_edits(tmp_path / "run" / "edits.yaml") == edits
+
+
+def test_a_pattern_for_hyperspy(asked, scan_path, tmp_path):
+    hyperspy = pytest.importorskip("hyperspy.api", reason="HyperSpy is not installed")
+    asked.ask(1, ask="hspy", what="measured", k=2, y=2, x=5)
+    ((_, (packed,)),) = asked.wait(1)
+    (tmp_path / "measured.hspy").write_bytes(packed)
+    np.testing.assert_array_equal(hyperspy.load(tmp_path / "measured.hspy").data, np.load(scan_path)[2, 5])
+    asked.ask(2, ask="hspy", what="measured", k=2, y=99, x=5)
+    assert asked.wait(2)[0][0]["error"] == "there is no such thing in this run"

@@ -228,8 +228,10 @@ def test_a_pattern_is_framed_in_the_colour_of_its_crystal(result):
     assert frames == {to_rgb(color) for color in CRYSTAL_COLORS[: result.clusters.n_crystals]}
 
 
-def test_labels_become_colours_and_no_label_light_grey():
-    colors = label_colors(np.array([[-1, 0, 1]], dtype=np.int16))
+def test_labels_become_colours_and_no_label_light_grey(result):
+    labels = np.full(result.geometry.scan_shape, -1, dtype=np.int16)
+    labels[0, 1:3] = 0, 1
+    colors = label_colors(replace(result.clusters, labels=labels))[:, :3]
     np.testing.assert_allclose(colors[0], [to_rgb(NO_LABEL), to_rgb(CRYSTAL_COLORS[0]), to_rgb(CRYSTAL_COLORS[1])])
 
 

@@ -51,10 +51,16 @@ LADDER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Book:
-    """A run for the browser: ``manifest`` is plain JSON, ``part(name)`` gives arrays for `arrays.unpack`."""
+    """A run for the browser: ``manifest`` is plain JSON, ``part(name)`` gives arrays for `arrays.unpack`.
+
+    The run is handed on as it was found; the browser applies the edits of the manifest, and can undo them.
+    """
 
     result: RunResult
     detail: Detail = EVERYTHING
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "result", self.result.as_found)
 
     @property
     def names(self) -> list[str]:
@@ -101,6 +107,7 @@ class Book:
             "sweep": {str(k): self._told(k) for k in result.component_labels},
             "thresholds": list(result.overlap.thresholds),
             "compared_to": result.comparison.compared_to,
+            "identity": dict(result.identity),
             "filter": str(result.record.settings.get("filter", "raw")),
             "colors": {
                 "crystals": list(palette.CRYSTAL_COLORS),
@@ -114,7 +121,8 @@ class Book:
     def rough_bytes(self) -> float:
         """Estimated bytes of all weights as they are stored, to leave out what cannot fit."""
         n_probes = self.result.geometry.n_probes / self.detail.stride**2
-        return sum(k * n_probes * {"f4": 4, "f2": 2}.get(self._kind(k), 1) for k in self.kept)
+        counts = self.result.clusters.n_crystals * n_probes * (4 if self.detail.chosen == "f4" else 2)
+        return counts + sum(k * n_probes * {"f4": 4, "f2": 2}.get(self._kind(k), 1) for k in self.kept)
 
     def _told(self, k: int) -> dict[str, Any]:
         fit = self.result.fits.get(k)
@@ -162,7 +170,12 @@ class Book:
 
     def _factors(self, k: int) -> dict[str, Stored]:
         fit, kind, side = self.result.fits[k], self._kind(k), self._bin(k)
+        # In 8 bits the crystals that are nearly as strong as each other could not be told apart.
+        counts = Stored(
+            strided(self.result.clusters.crystal_weights, self.detail.stride), "f4" if kind == "f4" else "f2"
+        )
         return {
+            **({"crystal_weights": counts} if k == self.result.decision.k else {}),
             "components": Stored(binned(fit.component_patterns(), side), kind),
             "weights": Stored(strided(fit.weight_maps(), self.detail.stride), kind),
             "seen": Stored(strided(_seen(self.result, fit), self.detail.stride), "u1"),

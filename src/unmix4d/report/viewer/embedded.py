@@ -28,7 +28,9 @@ def embed(result: RunResult, *, most_bytes: int) -> Embedded:
         more would not fit.
     """
     book, parts = book_within(result, most_bytes)
-    told = json.dumps(book.manifest(), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    edits = () if result.edits is None else result.edits.operations
+    manifest = {**book.manifest(), "edits": [edit.plain for edit in edits]}
+    told = json.dumps(manifest, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     return Embedded(
         manifest=told, parts={name: b64encode(packed).decode("ascii") for name, packed in parts.items()}
     )

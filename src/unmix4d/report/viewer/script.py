@@ -5,8 +5,8 @@ from functools import cache
 from importlib.resources import files
 
 MODULES = (
-    *("arrays", "colors", "tiff", "pen", "panel", "picture", "chart", "model", "maps"),
-    *("patterns", "sections", "controls", "page", "transport", "live", "explorer"),
+    *("arrays", "colors", "tiff", "pen", "panel", "picture", "chart", "model", "edits"),
+    *("maps", "patterns", "sections", "controls", "editing", "page", "transport", "live", "explorer"),
 )
 """Each after those that it imports."""
 

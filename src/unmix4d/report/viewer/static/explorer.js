@@ -1,10 +1,11 @@
 // The explorer: one state, and everything that follows it.
 
 import { mapChoices, reflect } from "./controls.js";
+import { followEdits, markCrystal, showCrystals } from "./editing.js";
 import { paintMap, tellProbe } from "./maps.js";
 import { readLine, readProbe, readVirtual } from "./live.js";
 import { alongLine, changeDetector, detectorMask, presetDetector, Run, scaleBar } from "./model.js";
-import { showComponents, showProbe, showWeights, tellPixel } from "./patterns.js";
+import { showComponents, savePattern, showProbe, showWeights, tellPixel } from "./patterns.js";
 import { drawWaiting, make } from "./panel.js";
 import { Page } from "./page.js";
 import { saveProfile, showDecision, showLine, showOverlap } from "./sections.js";
@@ -52,7 +53,7 @@ export class Explorer extends Page {
   }
 
   async start() {
-    this.factors = await this.run.factors(this.state.k);
+    this.factors = this.base = await this.run.factors(this.state.k);
     this.readColors();
     this.build();
     const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -112,9 +113,10 @@ export class Explorer extends Page {
     const changed = new Set(this.changed);
     this.changed.clear();
     if (changed.has("k")) await this.change();
+    else if (changed.has("edits")) this.follow();
     const any = (...names) => names.some((name) => changed.has(name));
     if (any("theme")) this.readColors();
-    const all = any("k", "theme");
+    const all = any("k", "theme", "edits");
     if (all || any("map", "tool")) this.offer();
     if (all || any("map", "safe", "virtual") || (any("threshold") && this.state.map === "overlap")) this.showMap();
     else if (any("probe", "hover", "line", "tool")) this.map.redraw();
@@ -126,6 +128,8 @@ export class Explorer extends Page {
     if (all || any("probe", "hover")) showWeights(this);
     if (all || look || any("map")) showComponents(this);
     if (all || any("threshold")) showOverlap(this);
+    if (any("k", "edits")) showCrystals(this);
+    if (any("k", "edits", "probe", "hover")) markCrystal(this);
     if (any("line", "n", "k")) readLine(this);
     if (all || look || any("line", "n", "linePatterns")) showLine(this);
     if (all || any("criterion")) showDecision(this);
@@ -136,13 +140,19 @@ export class Explorer extends Page {
 
   async change() {
     const k = this.state.k;
-    this.factors = await this.run.factors(k);
-    this.cache.clear();
+    this.base = await this.run.factors(k);
+    this.follow();
     this.linePatterns = null;
     this.exact = null;
     const kept = mapChoices(this.factors, this.run.transport.live).map(([value]) => value);
     if (!kept.includes(this.state.map)) this.state.map = "clusters";
     if (this.state.detector) readVirtual(this);
+  }
+
+  /** Take the crystals as the edits leave them. */
+  follow() {
+    this.factors = followEdits(this);
+    this.cache.clear();
   }
 
   readColors() {
@@ -270,6 +280,10 @@ export class Explorer extends Page {
     const k = this.run.ks[this.run.ks.indexOf(this.state.k) + step];
     if (k !== undefined) this.update({ k });
     return true;
+  }
+
+  saveHspy(picture, what) {
+    savePattern(this, picture, what);
   }
 
   // Line

@@ -12,24 +12,14 @@ const BELOW_LEVELS_SAFE = "#ffffff";
 const GREYS = [0.36, 0.6, 0.45, 0.69, 0.52];
 const MAP_SCALE = "viridis";
 
-export function crystalColor(run, crystal) {
-  const { crystals, none } = run.manifest.colors;
-  return crystal < 0 ? none : crystals[crystal % crystals.length];
-}
-
 export function componentColor(factors, component) {
-  return crystalColor(factors.run, factors.crystals[component]);
+  return factors.color(factors.crystals[component]);
 }
 
 export function componentName(factors, i) {
   const [role, crystal] = [factors.roles[i], factors.crystals[i]];
   if (role === "component") return `component ${i}`;
-  return `${i}: ${crystal < 0 ? role : `crystal ${crystal}`}`;
-}
-
-/** What a cluster is called: crystals where roles are known, components elsewhere. */
-export function clusterWord(factors) {
-  return factors.told.crystals && factors.roles[0] !== "component" ? "crystal" : "component";
+  return `${i}: ${crystal < 0 ? role : factors.names[crystal]}`;
 }
 
 function levelColors({ run, state }) {
@@ -37,10 +27,6 @@ function levelColors({ run, state }) {
   const colors = state.safe ? safe : levels;
   const n = run.manifest.thresholds.length;
   return Array.from({ length: n }, (_, i) => colors[Math.max(colors.length - n + i, 0)]);
-}
-
-function clusterColors(run, factors) {
-  return Array.from({ length: factors.nCrystals + 1 }, (_, i) => crystalColor(run, i - 1));
 }
 
 /** Values of a map that is no map of labels: {values, low, high, unit}. */
@@ -70,7 +56,7 @@ export function paintMap(explorer) {
     return { rgba, legend: [scaleLegend(told(low), `${told(high)} ${unit}`)] };
   }
   if (state.map === "overlap") return paintOverlap(explorer);
-  const rgba = paintLabels(factors.labels, clusterColors(run, factors));
+  const rgba = paintLabels(factors.labels, [factors.color(-1), ...factors.colors]);
   return { rgba, legend: clusterLegend(run, factors) };
 }
 
@@ -109,10 +95,7 @@ function clusterLegend(run, factors) {
   const counts = new Uint32Array(factors.nCrystals + 1);
   for (const label of factors.labels) counts[label + 1]++;
   const share = (n) => `${((100 * n) / run.nProbes).toFixed(1)} %`;
-  const word = clusterWord(factors);
-  const keys = Array.from({ length: factors.nCrystals }, (_, i) =>
-    chip(crystalColor(run, i), `${word} ${i}, ${share(counts[i + 1])}`),
-  );
+  const keys = factors.names.map((name, i) => chip(factors.colors[i], `${name}, ${share(counts[i + 1])}`));
   return [...keys, chip(run.manifest.colors.none, `none, ${share(counts[0])}`)];
 }
 
@@ -136,10 +119,10 @@ export function tellProbe(explorer, probe) {
   const label = factors.labels[p];
   const parts = [
     `(row, col) = ${probeName(run, probe)}`,
-    label < 0 ? "no crystal" : `${clusterWord(factors)} ${label}`,
+    label < 0 ? "no crystal" : factors.names[label],
   ];
   if (factors.full && factors.first[p] >= 0) {
-    const second = factors.second[p] < 0 ? "alone" : `${factors.second[p]} over ${factors.first[p]}`;
+    const second = factors.second[p] < 0 ? "alone" : `${factors.tags[factors.second[p]]} over ${factors.tags[factors.first[p]]}`;
     parts.push(`ratio ${factors.ratio[p].toFixed(3)} (${second})`);
   }
   const drawn = state.map === "ratio" ? null : valuesOf(explorer);

@@ -38,6 +38,12 @@ export class Run {
     return new Factors(this, k, unpack(await this.transport.part(`k${k}`)));
   }
 
+  /** Colour of a crystal that nobody has changed, by its number. */
+  paletteColor(number) {
+    const { crystals } = this.manifest.colors;
+    return crystals[number % crystals.length];
+  }
+
   index({ y, x }) {
     return y * this.width + x;
   }
@@ -54,6 +60,12 @@ export class Factors {
     this.roles = this.told.roles ?? Array(k).fill("component");
     this.crystals = this.told.crystals ?? Array.from({ length: k }, (_, i) => i);
     this.nCrystals = Math.max(-1, ...this.crystals) + 1;
+    this.numbers = Array.from({ length: this.nCrystals }, (_, i) => i);
+    this.members = this.numbers.map((n) => this.crystals.flatMap((crystal, i) => (crystal === n ? [i] : [])));
+    this.names = this.numbers.map((i) => `${this.word} ${i}`);
+    this.tags = this.numbers.map(String);
+    this.colors = this.numbers.map((i) => run.paletteColor(i));
+    this.means = this.chosen ? run.means : [];
     if (!this.full) {
       this.labels = Int16Array.from(run.componentLabels[run.ks.indexOf(k)]);
       return;
@@ -63,8 +75,18 @@ export class Factors {
     this.patternShape = arrays.components.shape.slice(1);
     this.pixels = arrays.pixels.data;
     this.bin = this.told.bin;
-    this.crystalWeights = crystalWeights(this, run.nProbes);
+    this.crystalWeights = this.chosen ? slices(arrays.crystal_weights) : crystalWeights(this, run.nProbes);
     Object.assign(this, this.chosen ? stored(run.maps) : strongest(this.crystalWeights, arrays.seen.data));
+  }
+
+  /** What a cluster is called: crystals where roles are known, components elsewhere. */
+  get word() {
+    return this.told.crystals && this.roles[0] !== "component" ? "crystal" : "component";
+  }
+
+  /** Colour of a crystal, by its index. */
+  color(crystal) {
+    return crystal < 0 ? this.run.manifest.colors.none : this.colors[crystal];
   }
 
   /** Pattern of a probe as its components and weights give it, in counts. */
@@ -122,7 +144,7 @@ function crystalWeights({ weights, crystals, nCrystals, told }, n) {
 }
 
 /** The two strongest crystals of each probe, and their ratio; -1 and 0 where there is none. */
-function strongest(crystals, seen) {
+export function strongest(crystals, seen) {
   const n = seen.length;
   const [labels, first, second] = [0, 1, 2].map(() => new Int16Array(n).fill(-1));
   const ratio = new Float32Array(n);

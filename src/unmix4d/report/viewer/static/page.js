@@ -2,6 +2,7 @@
 
 import { Bars, Chart } from "./chart.js";
 import { detectorBox, lineBox, thresholdBox, toolbar } from "./controls.js";
+import { editBlock } from "./editing.js";
 import { valuesOf } from "./maps.js";
 import { make } from "./panel.js";
 import { patternData } from "./patterns.js";
@@ -30,6 +31,7 @@ export class Page {
       key: (event) => this.patternKey(event),
       overlay: (pen, p) => this.drawOnPattern(pen, p),
     };
+    const { transport } = this.run;
     this.pictures = Object.fromEntries(
       [
         ["measured", "Measured"],
@@ -38,7 +40,10 @@ export class Page {
         ["residual", "Residual"],
       ].map(([name, title]) => {
         const shown = () => patternData(this, name);
-        return [name, new Picture({ ...common, title, name, hooks: patternHooks, data: shown })];
+        const picture = new Picture({ ...common, title, name, hooks: patternHooks, data: shown });
+        if (transport.hspy && (transport.live || name === "reconstruction"))
+          picture.tool("HSPY", `Save ${title} for HyperSpy`, () => this.saveHspy(picture, name));
+        return [name, picture];
       }),
     );
     this.pictures.filtered.element.hidden = true;
@@ -68,6 +73,7 @@ export class Page {
       toolbar(this),
       this.mapBlock(),
       this.patternBlock(),
+      editBlock(this),
       this.stripBlock(),
       this.overlapBlock(),
       this.decisionBlock(),

@@ -4,6 +4,7 @@ import { largest, percentile } from "./arrays.js";
 import { MASKED, paintValues } from "./colors.js";
 import { told } from "./chart.js";
 import { scaleBar } from "./model.js";
+import { download } from "./panel.js";
 import { componentColor, componentName, probeName } from "./maps.js";
 
 const LOG_STRENGTH = 1000;
@@ -54,6 +55,16 @@ function showDifference(explorer, picture, one, other) {
 export function patternData({ pictures, run, factors }, name) {
   const step = run.manifest.pattern.step_inv_angstrom;
   return { values: pictures[name].values, step: step === null ? null : step * factors.bin, unit: "1/A" };
+}
+
+/** Let a host that has Python write a pattern of the pinned probe for HyperSpy. */
+export async function savePattern({ run, state }, picture, what) {
+  try {
+    const data = await run.transport.hspy({ what, k: state.k, ...state.probe });
+    download(picture.fileName("hspy"), new Blob([data], { type: "application/x-hdf5" }));
+  } catch (error) {
+    picture.say(`not saved: ${error.message}`);
+  }
 }
 
 /** A picture that has nothing to show says why. */
@@ -111,19 +122,23 @@ function showMean(explorer, made) {
   const { factors, pictures, run } = explorer;
   showPattern(explorer, pictures.reconstruction, made);
   const crystal = factors.labels[run.index(explorer.looked)];
-  if (!factors.chosen || crystal < 0) {
+  const mean = factors.means[crystal];
+  if (!mean) {
     const why =
-      crystal < 0 ? "no crystal at this probe" : `measured means are kept at k = ${run.manifest.decision.k} only`;
+      crystal < 0
+        ? "no crystal at this probe"
+        : factors.chosen
+          ? "the mean of a cluster whose probes were changed by hand is not known"
+          : `measured means are kept at k = ${run.manifest.decision.k} only`;
     pictures.measured.title = "Measured mean of the cluster";
     pictures.residual.title = "Mean − its reconstruction";
     empty(pictures.measured, why);
     empty(pictures.residual, "");
     return;
   }
-  const mean = run.means[crystal];
-  pictures.measured.title = `Measured mean of crystal ${crystal}`;
+  pictures.measured.title = `Measured mean of ${factors.names[crystal]}`;
   showPattern(explorer, pictures.measured, mean);
-  pictures.residual.title = `Mean of crystal ${crystal} − its reconstruction`;
+  pictures.residual.title = `Mean of ${factors.names[crystal]} − its reconstruction`;
   showDifference(
     explorer,
     pictures.residual,

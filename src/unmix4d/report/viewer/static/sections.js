@@ -4,7 +4,7 @@ import { alongLine, overlapAt } from "./model.js";
 import { download, make } from "./panel.js";
 import { Picture } from "./picture.js";
 import { told } from "./chart.js";
-import { chip, clusterWord, componentColor, componentName, crystalColor } from "./maps.js";
+import { chip, componentColor, componentName } from "./maps.js";
 import { showPattern, whiteOf } from "./patterns.js";
 
 const MOST_PAIRS = 12;
@@ -58,7 +58,7 @@ export function showOverlap(explorer) {
   explorer.overlap = { share, reached, assessed, pairs };
   const percent = Number.isNaN(share) ? "–" : `${(100 * share).toFixed(2)} %`;
   output.textContent = `${state.threshold.toFixed(2)}: ${percent} of the area, ${reached} of ${assessed} probes`;
-  const word = clusterWord(factors);
+  const { word } = factors;
   const head = make(
     "tr",
     {},
@@ -70,7 +70,7 @@ export function showOverlap(explorer) {
       make(
         "tr",
         {},
-        ...[i, j].map((c) => make("td", {}, chip(crystalColor(explorer.run, c), String(c)))),
+        ...[i, j].map((c) => make("td", {}, chip(factors.color(c), factors.tags[c]))),
         make("td", {}, String(n)),
         make("td", {}, mean.toFixed(3)),
       ),
@@ -214,8 +214,10 @@ export function showDecision(explorer) {
       ? ""
       : ` Starts that fit about equally well agree to ${stability.toFixed(2)} (1 = the same components).`;
   const from = start ? ` Fitted from the start "${start}".` : "";
+  const n = explorer.factors.nCrystals;
+  const edited = explorer.factors.edited ? ` With the edits by hand there ${n === 1 ? "is" : "are"} ${n}.` : "";
   const other = state.k === decision.k ? "" : ` Shown now: k = ${state.k}.`;
-  root.querySelector(".answer-told").textContent = chosen + other;
+  root.querySelector(".answer-told").textContent = chosen + edited + other;
   root.querySelector(".stability-told").textContent = `At k = ${state.k}:${from}${stable}`;
   root.querySelector(".reason-told").textContent = decision.reason;
   root.querySelector('[name="back"]').hidden = state.k === decision.k;

@@ -27,8 +27,8 @@ export class Served {
     this.session = Math.random().toString(36).slice(2);
   }
 
-  async get(path, signal = undefined) {
-    const answer = await fetch(this.base + path, { signal, cache: "no-store" });
+  async get(path, signal = undefined, asked = {}) {
+    const answer = await fetch(this.base + path, { signal, cache: "no-store", ...asked });
     if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
     return answer;
   }
@@ -47,6 +47,17 @@ export class Served {
   async pattern(y, x, signal, lane = "look") {
     const order = `lane=${this.session}-${lane}&order=${++this.asked}`;
     return unpack(await (await this.get(`pattern?y=${y}&x=${x}&${order}`, signal)).arrayBuffer());
+  }
+
+  /** Keep edits in the run folder; gives what to say of it. */
+  async save(text) {
+    const asked = { method: "POST", body: text, headers: { "content-type": "application/yaml" } };
+    return (await this.get("edits", undefined, asked)).text();
+  }
+
+  /** What a pattern panel shows of a probe, as a file for HyperSpy. */
+  async hspy({ what, k, y, x }) {
+    return (await this.get(`hspy?what=${what}&k=${k}&y=${y}&x=${x}`)).arrayBuffer();
   }
 
   /** The exact virtual image, block by block: `progress(share, first, values)` is told of each, in C order. */
@@ -123,6 +134,19 @@ export class Messaged {
 
   async pattern(y, x, signal, lane = "look") {
     return unpack((await this.ask({ ask: "pattern", y, x, lane }, signal)).buffers[0]);
+  }
+
+  /** Tell Python of edits at once. */
+  edited(text) {
+    this.ask({ ask: "edits", text }).catch(() => null);
+  }
+
+  async save(text) {
+    return (await this.ask({ ask: "save", text })).words;
+  }
+
+  async hspy({ what, k, y, x }) {
+    return (await this.ask({ ask: "hspy", what, k, y, x })).buffers[0];
   }
 
   async virtual({ cy, cx, inner, outer }, nProbes, progress, signal) {
