@@ -265,7 +265,7 @@ class Run:
         return replace(self, result=edited(self.result, edits_of(self.result, self.folder, edits)))
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the run folder: settings, result, report, figures, tables and signals; give its path.
+        """Write the run folder: settings, result, report, figures, tables, signals and edits; give its path.
 
         Raises
         ------
@@ -283,6 +283,10 @@ class Run:
             keep=self.settings.keep,
             overwrite=overwrite,
         )
+        if self.result.edits is not None:
+            from unmix4d.edit.file import FILE_NAME, save_edits  # noqa: PLC0415 - only then
+
+            save_edits(self.result.edits, Path(folder) / FILE_NAME)
         return Path(folder)
 
     @classmethod

@@ -163,11 +163,26 @@ def test_a_split(shown, run):
     for number in (0, 1):
         field(shown, "choose", number).check()
     press(shown, "Merge")
+    field(shown, "choose", 0).check()
     shown.page.locator('[name="least"]').fill("1")
     press(shown, "Split into separate parts")
     clusters = assert_all_follows(run, shown).clusters
     assert clusters.n_crystals == run.clusters.n_crystals
     assert [clusters.number(i) for i in range(clusters.n_crystals)] == [0, 2, 3]
+
+
+def test_the_mean_of_a_merged_crystal_is_that_of_the_run_s_crystals(report, run):
+    report.run("(x.history.done = [{ do: 'merge', crystals: [0, 1] }], x.history.undone = [])")
+    report.update(k=run.decision.k, edits=None, probe={"y": 2, "x": 2}, hover=None)
+    assert report.text('[data-panel="measured"] h4') == "Measured mean of the run's crystals 0, 1"
+    comparison, fit = run.comparison, run.result.factorization
+    mean = np.average(comparison.mean_patterns[:2], axis=0, weights=comparison.counts[:2])
+    values = np.array(report.run("[...x.pictures.measured.values]")).reshape(mean.shape)
+    np.testing.assert_allclose(values, mean, atol=mean.max() * 1e-3)
+    inside = np.isin(run.clusters.labels, (0, 1))
+    made = np.tensordot(fit.weight_maps()[:, inside].mean(axis=1), fit.component_patterns(), axes=1)
+    rest = np.array(report.run("[...x.pictures.residual.values]")).reshape(mean.shape)
+    np.testing.assert_allclose(rest, mean - made, atol=mean.max() * 2e-3)
 
 
 def test_what_cannot_be_done_is_said_and_changes_nothing(shown, run):

@@ -37,6 +37,7 @@ def notebook(browser, run, scan_file):
     sent = []
     routes = make_routes(run.result, run.settings, api.open_scan(scan_file))
     answers = Answers(routes, lambda content, buffers: sent.append((content, buffers)))
+    page.answers = answers
     page.evaluate(NOTEBOOK, ExplorerWidget._esm)
 
     def until(condition):
@@ -74,6 +75,30 @@ def test_patterns_and_virtual_images_come_from_the_kernel(notebook, scan_file):
     expected = patterns[..., (distance >= 2) & (distance <= 9)].sum(axis=-1)
     image = page.evaluate("[...document.querySelector('[data-explorer]').explorer.virtualImage()]")
     np.testing.assert_allclose(np.reshape(image, expected.shape), expected, rtol=1e-6)
+    assert complaints == []
+
+
+def test_edits_reach_python_at_once_and_patterns_are_written_there(notebook, run):
+    page, until, complaints = notebook
+    name = page.get_by_label("name of crystal 0", exact=True)
+    name.fill("Ferrite")
+    name.press("Enter")
+    until("!window.outbox.length")
+    desk = page.answers.routes.desk
+    assert [edit.name for edit in desk.edits.operations] == ["Ferrite"]
+    assert run.edited(desk.edits).clusters.name(0) == "Ferrite"
+    page.keyboard.press("Control+z")
+    until("!window.outbox.length")
+    assert page.evaluate("document.querySelector('[data-explorer]').explorer.history.done.length") == 0
+    assert desk.edits.operations == ()
+    assert page.get_by_role("button", name="Save into the run folder").count() == 0, "it was never saved"
+    page.evaluate(
+        """() => { const x = document.querySelector('[data-explorer]').explorer;
+        x.run.transport.hspy({ what: 'measured', k: x.state.k, y: 4, x: 9 })
+          .then((data) => { window.written = [...new Uint8Array(data).slice(1, 4)]; }); }"""
+    )
+    until("window.written")
+    assert bytes(page.evaluate("window.written")) == b"HDF"
     assert complaints == []
 
 

@@ -35,10 +35,8 @@ def parts_of(cluster: BoolArray, *, least: int) -> IntArray:
     order = np.argsort(-sizes, kind="stable")
     kept = [int(i) + 1 for i in order if sizes[i] >= least]
     if len(kept) < 2:  # noqa: PLR2004 - one part is no split
-        raise ValueError(f"it has no two separate parts of at least {least} probes")
+        raise ValueError(f"has no two separate parts of at least {least} probes")
     if len(kept) > MOST_PARTS:
-        raise ValueError(
-            f"it has {len(kept)} parts of at least {least} probes, of {MOST_PARTS} at most: ask for more"
-        )
+        raise ValueError(f"has {len(kept)} parts of at least {least} probes, of {MOST_PARTS} at most: ask for more")
     distances = [distance_transform_cdt(pieces != piece, metric="chessboard") for piece in kept]
     return np.asarray(np.argmin(np.stack(distances), axis=0))

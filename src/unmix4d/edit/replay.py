@@ -172,7 +172,10 @@ class _Bench:
 
     def _split(self, at: int, least: int) -> None:
         piece = self.pieces[at]
-        parts = parts_of(self.labels() == at, least=least)
+        try:
+            parts = parts_of(self.labels() == at, least=least)
+        except ValueError as error:
+            raise ValueError(f"crystal {piece.look.number} {error}") from None
         split = [
             replace(piece, weights=np.where(parts == part, piece.weights, np.float32(0)))
             for part in range(int(parts.max()) + 1)

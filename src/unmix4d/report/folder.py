@@ -26,6 +26,8 @@ def write_run_folder(
 ) -> None:
     """Write a run folder beside its final name and rename it when it is complete.
 
+    ``result.h5`` holds the result as it was found, all else follows the edits by hand that it has.
+
     Parameters
     ----------
     result : RunResult
@@ -54,7 +56,7 @@ def write_run_folder(
         (part / "run.yaml").write_text(settings_yaml, encoding="utf-8")
         told = json.dumps(provenance(result.record), indent=2, ensure_ascii=False)
         (part / "provenance.json").write_text(told, encoding="utf-8")
-        save_result(result, part / "result.h5", keep=keep)
+        save_result(result.as_found, part / "result.h5", keep=keep)
         for writer in writers:
             writer.write(result, part)
         write_figures(result, part / "figures")

@@ -166,3 +166,13 @@ def test_edits_of_another_run_are_refused(run, tmp_path):
         run.edited(path)
     with pytest.raises(InputError, match="belongs to another run"):
         run.edited(replace(other, operations=(Edit(do="merge", crystals=(0, 1)),)))
+
+
+def test_a_run_that_is_saved_with_edits_keeps_what_was_found(run, merged, tmp_path):
+    loaded = api.Run.load(merged.save(tmp_path / "out"))
+    np.testing.assert_array_equal(loaded.clusters.labels, run.clusters.labels)
+    again = loaded.edited()
+    np.testing.assert_array_equal(again.clusters.labels, merged.clusters.labels)
+    assert again.result.edits == merged.result.edits
+    with (tmp_path / "out" / "clusters.csv").open(encoding="utf-8") as file:
+        assert "Ferrite <b>" in file.read()

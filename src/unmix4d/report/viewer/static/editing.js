@@ -44,22 +44,26 @@ export function followEdits(explorer) {
   return Object.assign(Object.create(base), view, { edited: true, means: meansOf(base, view) });
 }
 
-/** Measured means of crystals that one or several whole clusters of the run make up; null for others. */
-function meansOf(base, { labels, nCrystals }) {
+/**
+ * Measured means {pattern, of}: of a crystal that whole clusters of the run make up, its own; of another one that
+ * of the run's crystals that it is made of, which `of` names.
+ */
+function meansOf(base, { labels, nCrystals, origins }) {
   const totals = new Uint32Array(base.nCrystals);
   const counts = Array.from({ length: nCrystals }, () => new Uint32Array(base.nCrystals));
   for (let p = 0; p < labels.length; p++) {
     if (base.labels[p] >= 0) totals[base.labels[p]]++;
     if (labels[p] >= 0) counts[labels[p]][base.labels[p]]++;
   }
-  return counts.map((row) => {
-    const n = row.reduce((sum, count) => sum + count, 0);
-    if (!n || row.some((count, c) => count && count !== totals[c])) return null;
-    const mean = new Float32Array(base.means[0].length);
-    row.forEach((count, c) => {
-      if (count) for (let i = 0; i < mean.length; i++) mean[i] += (count / n) * base.means[c][i];
-    });
-    return mean;
+  return counts.map((row, crystal) => {
+    const whole = row.some(Boolean) && row.every((count, c) => !count || count === totals[c]);
+    const of = whole ? [...row.keys()].filter((c) => row[c]) : origins[crystal].filter((c) => totals[c]);
+    const n = of.reduce((sum, c) => sum + totals[c], 0);
+    if (!n) return null;
+    const pattern = new Float32Array(base.means[0].pattern.length);
+    for (const c of of)
+      for (let i = 0; i < pattern.length; i++) pattern[i] += (totals[c] / n) * base.means[c].pattern[i];
+    return { pattern, of: whole ? null : of };
   });
 }
 
@@ -81,6 +85,7 @@ function perform(explorer, edits, words) {
     return false;
   }
   edits.forEach((edit) => history.add(edit));
+  for (const { check } of explorer.editRows.values()) check.checked = false;
   changed(explorer, words);
   return true;
 }
@@ -106,14 +111,13 @@ function stepBack(explorer, back) {
   changed(explorer, `${back ? "Undone" : "Done again"}: ${edit.do}.`);
 }
 
-/** Ctrl-Z and Ctrl-Shift-Z (or Ctrl-Y); a field in which something was typed keeps its own. */
+/** Ctrl-Z and Ctrl-Shift-Z (or Ctrl-Y); a field in which something is being typed has its own. */
 export function editKey(explorer, event) {
   const key = event.key.toLowerCase();
   if (!(event.ctrlKey || event.metaKey) || event.altKey || !["z", "y"].includes(key)) return;
   const { target } = event;
   if (target.matches('input:not([type="checkbox"], [type="radio"], [type="color"], [type="range"])')) {
-    if (target.value !== (target.dataset.held ?? target.value)) return;
-    if (target.dataset.held === undefined && target.type !== "number") return;
+    if (target.dataset.held === undefined || target.value !== target.dataset.held) return;
   }
   event.preventDefault();
   event.stopPropagation();

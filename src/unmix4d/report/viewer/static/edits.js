@@ -21,7 +21,9 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\ufffe\uffff]/u;
 
 /** The text of a file of edits. */
 export function writeEdits(run, edits) {
-  const list = edits.length ? `edits:\n${edits.map((edit) => `- ${JSON.stringify(edit)}\n`).join("")}` : "edits: []\n";
+  const list = edits.length
+    ? `edits:\n${edits.map((edit) => `- ${JSON.stringify(edit)}\n`).join("")}`
+    : "edits: []\n";
   return `${HEADING}version: ${VERSION}\nrun: ${JSON.stringify(run)}\n${list}`;
 }
 
@@ -79,7 +81,8 @@ export function checkEdit(edit) {
   }
   checkNumber(edit.crystal, "crystal");
   if (edit.do === "rename") checkName(edit.name);
-  if (edit.do === "recolor" && !/^#[0-9a-f]{6}$/.test(edit.color)) throw new Error('a colour must be like "#1e69c3"');
+  if (edit.do === "recolor" && !/^#[0-9a-f]{6}$/.test(edit.color))
+    throw new Error('a colour must be like "#1e69c3"');
   if (edit.do === "mark" && !["background", "vacuum"].includes(edit.as))
     throw new Error("as must be background or vacuum");
   if (edit.do === "split") checkNumber(edit.least, "least", 1, 2 ** 31 - 1);
@@ -169,11 +172,8 @@ export class Bench {
   split(at, least) {
     const piece = this.pieces[at];
     const { labels } = this.strongest();
-    const parts = partsOf(
-      labels.map((label) => (label === at ? 1 : 0)),
-      this.base.shape,
-      least,
-    );
+    const cluster = labels.map((label) => (label === at ? 1 : 0));
+    const parts = named(`crystal ${piece.number} `, () => partsOf(cluster, this.base.shape, least));
     const share = (part) => piece.weights.map((weight, p) => (parts.of[p] === part ? weight : 0));
     for (let part = 1; part < parts.n; part++)
       this.pieces.push({ ...piece, number: this.nextNumber++, name: "", color: "", weights: share(part) });
@@ -212,6 +212,9 @@ export class Bench {
       }),
       numbers: pieces.map((piece) => piece.number),
       members: pieces.map((piece) => piece.components),
+      origins: pieces.map((piece) =>
+        [...new Set(piece.components.map((i) => this.base.crystals[i]))].sort((a, b) => a - b),
+      ),
       names: pieces.map(nameOf),
       tags: pieces.map((piece) => piece.name || String(piece.number)),
       colors: pieces.map((piece) => piece.color || this.palette(piece.number)),
@@ -272,9 +275,9 @@ function partsOf(cluster, [height, width], least) {
     pieces.push(piece);
   }
   const kept = pieces.filter((piece) => piece.length >= least).sort((a, b) => b.length - a.length);
-  if (kept.length < 2) throw new Error(`it has no two separate parts of at least ${least} probes`);
+  if (kept.length < 2) throw new Error(`has no two separate parts of at least ${least} probes`);
   if (kept.length > MOST_PARTS)
-    throw new Error(`it has ${kept.length} parts of at least ${least} probes, of ${MOST_PARTS} at most: ask for more`);
+    throw new Error(`has ${kept.length} parts of at least ${least} probes, of ${MOST_PARTS} at most: ask for more`);
   kept.forEach((piece, part) => piece.forEach((p) => (of[p] = part)));
   // Ring by ring: each probe takes the lowest part that a neighbour of the ring before has.
   let ring = kept.flat();

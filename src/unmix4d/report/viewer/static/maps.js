@@ -117,12 +117,10 @@ export function tellProbe(explorer, probe) {
   const { run, factors, state } = explorer;
   const p = run.index(probe);
   const label = factors.labels[p];
-  const parts = [
-    `(row, col) = ${probeName(run, probe)}`,
-    label < 0 ? "no crystal" : factors.names[label],
-  ];
+  const parts = [`(row, col) = ${probeName(run, probe)}`, label < 0 ? "no crystal" : factors.names[label]];
   if (factors.full && factors.first[p] >= 0) {
-    const second = factors.second[p] < 0 ? "alone" : `${factors.tags[factors.second[p]]} over ${factors.tags[factors.first[p]]}`;
+    const second =
+      factors.second[p] < 0 ? "alone" : `${factors.tags[factors.second[p]]} over ${factors.tags[factors.first[p]]}`;
     parts.push(`ratio ${factors.ratio[p].toFixed(3)} (${second})`);
   }
   const drawn = state.map === "ratio" ? null : valuesOf(explorer);

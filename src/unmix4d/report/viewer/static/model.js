@@ -65,7 +65,7 @@ export class Factors {
     this.names = this.numbers.map((i) => `${this.word} ${i}`);
     this.tags = this.numbers.map(String);
     this.colors = this.numbers.map((i) => run.paletteColor(i));
-    this.means = this.chosen ? run.means : [];
+    this.means = this.chosen ? run.means.map((pattern) => ({ pattern, of: null })) : [];
     if (!this.full) {
       this.labels = Int16Array.from(run.componentLabels[run.ks.indexOf(k)]);
       return;
@@ -104,14 +104,15 @@ export class Factors {
     return out;
   }
 
-  /** Mean of what is reconstructed for a cluster. */
-  clusterMean(crystal) {
+  /** Mean of what is reconstructed for some clusters together. */
+  clusterMean(crystals) {
+    const inside = Uint8Array.from(this.labels, (label) => (crystals.includes(label) ? 1 : 0));
     const sums = this.weights.map((map) => {
       let sum = 0;
-      for (let p = 0; p < map.length; p++) if (this.labels[p] === crystal) sum += map[p];
+      for (let p = 0; p < map.length; p++) if (inside[p]) sum += map[p];
       return sum;
     });
-    const n = this.labels.reduce((count, label) => count + (label === crystal), 0);
+    const n = inside.reduce((count, one) => count + one, 0);
     return this.combine(sums.map((sum) => (n ? sum / n : 0)));
   }
 

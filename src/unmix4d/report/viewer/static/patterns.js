@@ -8,6 +8,17 @@ import { download } from "./panel.js";
 import { componentColor, componentName, probeName } from "./maps.js";
 
 const LOG_STRENGTH = 1000;
+const MOST_LETTERS = 18; // of the names beside bars
+
+function shortened(words, most) {
+  const letters = [...words];
+  return letters.length > most
+    ? `${letters
+        .slice(0, most - 1)
+        .join("")
+        .trimEnd()}…`
+    : words;
+}
 
 /** A function from counts to 0 ... 1; black is 0 counts. */
 export function contrast({ contrast: kind, gamma }, white) {
@@ -125,25 +136,23 @@ function showMean(explorer, made) {
   const mean = factors.means[crystal];
   if (!mean) {
     const why =
-      crystal < 0
-        ? "no crystal at this probe"
-        : factors.chosen
-          ? "the mean of a cluster whose probes were changed by hand is not known"
-          : `measured means are kept at k = ${run.manifest.decision.k} only`;
+      crystal < 0 ? "no crystal at this probe" : `measured means are kept at k = ${run.manifest.decision.k} only`;
     pictures.measured.title = "Measured mean of the cluster";
     pictures.residual.title = "Mean − its reconstruction";
     empty(pictures.measured, why);
     empty(pictures.residual, "");
     return;
   }
-  pictures.measured.title = `Measured mean of ${factors.names[crystal]}`;
-  showPattern(explorer, pictures.measured, mean);
-  pictures.residual.title = `Mean of ${factors.names[crystal]} − its reconstruction`;
+  const { pattern, of } = mean;
+  const whose = of ? `the run's crystal${of.length > 1 ? "s" : ""} ${of.join(", ")}` : factors.names[crystal];
+  pictures.measured.title = `Measured mean of ${whose}`;
+  showPattern(explorer, pictures.measured, pattern);
+  pictures.residual.title = `Mean of ${whose} − its reconstruction`;
   showDifference(
     explorer,
     pictures.residual,
-    mean,
-    explorer.cached(`mean${crystal}`, () => factors.clusterMean(crystal)),
+    pattern,
+    explorer.cached(`mean${crystal}`, () => (of ? explorer.base.clusterMean(of) : factors.clusterMean([crystal]))),
   );
 }
 
@@ -180,7 +189,7 @@ export function showWeights(explorer) {
     !factors.full
       ? []
       : factors.weights.map((map, i) => ({
-          label: componentName(factors, i),
+          label: shortened(componentName(factors, i), MOST_LETTERS),
           value: map[p],
           color: componentColor(factors, i),
         })),
