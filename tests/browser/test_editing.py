@@ -40,7 +40,7 @@ def served(browser, own_folder, run, visit):
     yield visit(context.new_page(), run.result, address)
     context.close()
     process.send_signal(signal.SIGINT)
-    assert process.wait(15) == 0
+    assert process.wait(60) == 0
     process.stdout.close()
 
 
