@@ -1,25 +1,22 @@
 """What a notebook uses: open a scan, unmix it, look at the run, keep it."""
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmix4d.checkpoint import Checkpoint, unfinished
 from unmix4d.config import Settings
-from unmix4d.errors import Unmix4dWarning, UsageError
+from unmix4d.errors import Unmix4dWarning
+from unmix4d.explore.opening import need, read_scan, run_routes
 from unmix4d.pipeline import Progress, silent
 from unmix4d.pipeline import run as run_pipeline
 from unmix4d.plan import make_plan
-from unmix4d.read import identity, readers
-from unmix4d.read.calibration import Camera
+from unmix4d.read import identity
 from unmix4d.read.phantom import PhantomSpec, make_phantom
 from unmix4d.records import ClusterComparison, ClusterMap, Decision, Edits, OverlapMap, PaperAnswer, RunResult, Scan
 
 if TYPE_CHECKING:
-    from unmix4d.explore.server import Routes
     from unmix4d.explore.widget import ExplorerWidget
 
 __all__ = [
@@ -28,11 +25,9 @@ __all__ = [
     "Settings",
     "check_output",
     "describe",
-    "explorer_of",
     "make_demo_scan",
     "open_scan",
     "plan",
-    "serve",
     "unfinished",
     "unmix",
 ]
@@ -64,17 +59,7 @@ def open_scan(source: Any, settings: Settings | None = None, **options: Any) -> 
     if isinstance(source, Scan):
         return source
     chosen = (settings or Settings()).updated(**options)
-    camera = None
-    if chosen.voltage and chosen.camera_length and chosen.pixel:
-        camera = Camera(voltage_kv=chosen.voltage, camera_length_mm=chosen.camera_length, pixel_um=chosen.pixel)
-    return readers.open_scan(
-        source,
-        scan_shape=chosen.scan_shape,
-        scan_step_nm=chosen.scan_step,
-        pattern_step_inv_angstrom=chosen.pattern_step,
-        dataset=chosen.dataset,
-        camera=camera,
-    )
+    return read_scan(source, chosen)
 
 
 def unmix(
@@ -242,10 +227,10 @@ class Run:
         UsageError
             If the extra ``ui`` is not installed, or the scan does not fit the run.
         """
-        _need("anywidget", "starlette")
+        need("anywidget", "starlette")
         from unmix4d.explore.widget import ExplorerWidget  # noqa: PLC0415 - needs the extra
 
-        return ExplorerWidget(_routes(self, source, self.settings))
+        return ExplorerWidget(run_routes(self.result, source, self.settings, folder=self.folder))
 
     def edited(self, edits: Edits | str | Path | None = None) -> "Run":
         """Give the run as edits by hand leave it: names, colours, merged, marked and split crystals.
@@ -318,64 +303,6 @@ def check_output(folder: str | Path, *, overwrite: bool = False) -> None:
     from unmix4d.report.folder import check_folder  # noqa: PLC0415 - only when something is written
 
     check_folder(Path(folder), overwrite=overwrite)
-
-
-def explorer_of(
-    folder: str | Path,
-    scan: Any = None,  # noqa: ANN401 - as open_scan
-    **options: Any,  # noqa: ANN401 - reading settings by name
-) -> "Routes":
-    """Open a run folder, and its scan where it can be found, for `serve`.
-
-    Parameters
-    ----------
-    folder : path
-    scan : path, array, signal or Scan, optional
-        Without it, the file that was run on, if it is still there.
-    **options
-        Reading settings by name, as for `open_scan`; those of the run hold otherwise.
-
-    Raises
-    ------
-    UsageError
-        If the extra ``ui`` is not installed, or the scan does not fit the run.
-    InputError
-        If the folder holds no run, or the scan cannot be read.
-    """
-    _need("starlette", "uvicorn")
-    run = Run.load(folder)
-    return _routes(run, scan, run.settings.updated(**options))
-
-
-def _need(*packages: str) -> None:
-    missing = [name for name in packages if find_spec(name) is None]
-    if missing:
-        raise UsageError(f"the explorer needs {' and '.join(missing)}: pip install 'unmix4d[ui]'")
-
-
-def _routes(run: Run, scan: Any, settings: Settings) -> "Routes":  # noqa: ANN401 - as open_scan
-    """Make ready to show a run with its scan, which is looked for where it was if none is given."""
-    from unmix4d.explore.server import make_routes  # noqa: PLC0415 - needs the extra
-
-    found = Path(run.result.record.source) if scan is None else scan
-    if scan is None and not found.exists():
-        return make_routes(run.result, settings, None, folder=run.folder)
-    return make_routes(run.result, settings, open_scan(found, settings), folder=run.folder)
-
-
-def serve(
-    routes: "Routes", *, port: int = 0, browser: bool = True, announce: Callable[[str], None] = print
-) -> None:
-    """Serve the explorer on 127.0.0.1 until an interrupt; ``announce`` is told the address, which holds a token.
-
-    Raises
-    ------
-    ResourceError
-        If the port cannot be used.
-    """
-    from unmix4d.explore.serve import serve as serve_run  # noqa: PLC0415 - needs the extra
-
-    serve_run(routes, port=port, browser=browser, announce=announce)
 
 
 def plan(source: Any, settings: Settings | None = None) -> dict[str, Any]:  # noqa: ANN401 - as unmix

@@ -18,8 +18,9 @@ import numpy as np
 from unmix4d import __version__
 from unmix4d.config import Settings
 from unmix4d.errors import InputError, UsageError
-from unmix4d.prepare.chain import Prepared, make_source
+from unmix4d.prepare.chain import Prepared
 from unmix4d.prepare.repair import Descan, Repair
+from unmix4d.prepare.source import make_source
 from unmix4d.read.identity import WHOLE_FILE_BYTES, source_digest
 from unmix4d.records import AnyArray, Beam, BoolArray, CleaningStep, Geometry, Scan, Survey
 from unmix4d.report.files import as_resource_error, written_whole

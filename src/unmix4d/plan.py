@@ -15,7 +15,7 @@ from unmix4d.execute import one_blas_thread
 from unmix4d.factorize import descent, kullback
 from unmix4d.paper.count import KS
 from unmix4d.paper.images import SWEEP_SIDE
-from unmix4d.prepare.chain import BLOCK_BYTES
+from unmix4d.prepare.source import BLOCK_BYTES
 from unmix4d.records import Scan
 
 SHARE_OF_FREE = 0.6

@@ -1,6 +1,7 @@
 """What is printed: progress on stderr, answers on stdout."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,10 @@ import typer
 Progress = Callable[[str, float, float], None]
 
 REPORT = "report.html"
+PROGRESS = "UNMIX4D_PROGRESS"
+"""Environment variable; ``json`` = one JSON object on stderr for each step of the progress, for programs."""
+
+LEAST_STEP = 0.005
 MIB, GIB = 2**20, 2**30
 BYTES = {"budget", "needed", "cache", "matrix", "block", "dense"}
 """Names in a plan that are numbers of bytes."""
@@ -23,11 +28,26 @@ def show_progress(*, quiet: bool) -> Iterator[Progress]:
     """Report progress on stderr: bars with the time left on a terminal, one line for each stage elsewhere."""
     if quiet:
         yield lambda stage, done, total: None  # noqa: ARG005 - the shape of a Progress
+    elif os.environ.get(PROGRESS) == "json":
+        yield _objects()
     elif sys.stderr.isatty():
         with _bars() as bars:
             yield bars
     else:
         yield _lines()
+
+
+def _objects() -> Progress:
+    """One JSON object when a stage begins, has ended, or has come on by half a percent."""
+    told: dict[str, float] = {}
+
+    def tell(stage: str, done: float, total: float) -> None:
+        share = done / total if total else 1.0
+        if stage not in told or share - told[stage] >= LEAST_STEP or share < told[stage] or done == total:
+            told[stage] = share
+            typer.echo(json.dumps({"stage": stage, "done": done, "total": total}), err=True)
+
+    return tell
 
 
 def _lines() -> Progress:

@@ -226,24 +226,34 @@ def _edited(out: Path, edits: Path | None, *, no_edits: bool) -> Any:  # noqa: A
 @app.command()
 @with_settings(*READING)
 def explore(
-    out: RunArgument,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH", help="Folder that a run has written, or a scan: a file or folder of frames."
+        ),
+    ],
     *,
     scan: Annotated[
         Path | None, typer.Option(metavar="SCAN", help="The scan of the run, if it is not where it was.")
+    ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where runs of a scan are written; default: beside it.")
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1; 0 = any that is free.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the browser.")] = False,
     **options: str | None,
 ) -> None:
-    """Look at a run and its scan in the browser: maps, every pattern, overlap, other k, virtual images."""
-    api = _api()
-    routes = api.explorer_of(out, scan, **given(options))
+    """Look at a run and its scan in the browser, or at a scan alone and run on it from there."""
+    from unmix4d.explore.opening import open_path
+
+    routes = open_path(path, scan, runs=runs, options=given(options))
+    from unmix4d.explore.serve import serve  # needs an extra, which was looked for
 
     def announce(address: str) -> None:
         typer.echo(f"explorer: {address}  (stop with Ctrl-C)")
 
     with suppress(KeyboardInterrupt):
-        api.serve(routes, port=port, browser=not no_browser, announce=announce)
+        serve(routes, port=port, browser=not no_browser, announce=announce)
 
 
 @app.command()

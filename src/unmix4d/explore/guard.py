@@ -9,8 +9,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 MOST_BODY_BYTES = 65536
 METHODS = ("GET", "HEAD")
-KEEPS = "edits"
-"""The one thing that may be sent: by the page of this server, which a browser tells by its Origin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +43,12 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.removeprefix("http://") not in ours:
             return 403, "this server answers only its own page"
-        keeps = request.method == "POST" and request.url.path.split("/")[2:] == [KEEPS]
-        if request.method not in METHODS and not keeps:
+        # A browser says where what changes something comes from; a page that is not ours was refused above.
+        posts = request.method == "POST" and origin is not None
+        if request.method not in METHODS and not posts:
             return 405, "this server only answers questions"
-        if keeps and (origin is None or "content-length" not in headers):
-            return 403, "only the page of this server may send edits"
+        if posts and "content-length" not in headers:
+            return 411, "a request that changes something says how long it is"
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers or not length.isdecimal() or int(length) > MOST_BODY_BYTES:
             return 413, "a request may not bring that much"

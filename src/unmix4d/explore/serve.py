@@ -8,7 +8,7 @@ from collections.abc import Callable
 import uvicorn
 
 from unmix4d.errors import ResourceError
-from unmix4d.explore.server import Routes, make_app
+from unmix4d.explore.server import BaseRoutes, make_app
 
 ADDRESS = "127.0.0.1"
 TOKEN_BYTES = 16
@@ -24,12 +24,12 @@ class _Server(uvicorn.Server):
         self.ready()
 
 
-def serve(routes: Routes, *, port: int = 0, browser: bool = True, announce: Callable[[str], None]) -> None:
+def serve(routes: BaseRoutes, *, port: int = 0, browser: bool = True, announce: Callable[[str], None]) -> None:
     """Serve until an interrupt.
 
     Parameters
     ----------
-    routes : Routes
+    routes : BaseRoutes
     port : int
         0 = any that is free.
     browser : bool
@@ -62,7 +62,10 @@ def serve(routes: Routes, *, port: int = 0, browser: bool = True, announce: Call
                 webbrowser.open(address)
 
         server.ready = ready
-        server.run(sockets=[listener])
+        try:
+            server.run(sockets=[listener])
+        finally:
+            routes.close()
 
 
 def _listening(port: int) -> socket.socket:

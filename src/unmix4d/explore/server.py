@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from unmix4d.config import Settings
 from unmix4d.errors import InputError, Unmix4dError, UsageError
@@ -26,7 +26,7 @@ from unmix4d.explore.guard import Guard
 from unmix4d.explore.signals import pattern_hspy
 from unmix4d.explore.source import Detector, PatternSource, pattern_source
 from unmix4d.read.identity import source_digest
-from unmix4d.records import RunResult, Scan
+from unmix4d.records import AnyArray, RunResult, Scan
 from unmix4d.report.viewer import script
 from unmix4d.report.viewer.arrays import Stored, pack
 from unmix4d.report.viewer.book import Book
@@ -45,6 +45,7 @@ START = """import { explore, Served } from "./explorer.js";
 await explore(document.querySelector("[data-explorer]"), new Served());
 """
 BINARY = "application/octet-stream"
+SCRIPT = "text/javascript"
 SUPERSEDED = 409
 MOST_LANES = 64
 FARTHEST = 1e6
@@ -71,32 +72,108 @@ class Latest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Routes:
-    """Answers; ``source`` is None where there is no scan to read."""
+class BaseRoutes:
+    """Answers that every page of the explorer needs; ``source`` is None where there is no scan to read."""
 
-    book: Book
     source: PatternSource | None
-    desk: Desk
     notes: tuple[str, ...] = ()
     latest: Latest = field(default_factory=Latest)
     images: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def table(self) -> list[BaseRoute]:
+        """List what is answered."""
+        return [
+            Route("/", self.page),
+            Route("/explorer.js", self.module),
+            Route("/start.js", self.start),
+            Route("/manifest", self.manifest),
+            Route("/pattern", self.pattern),
+            Route("/virtual", self.virtual),
+        ]
+
+    def close(self) -> None:
+        """End what goes on when the server ends."""
+
+    def page(self, _request: Request) -> Response:
+        """Give the page that holds the explorer."""
+        raise NotImplementedError
+
+    def manifest(self, _request: Request) -> Response:
+        """Say what there is."""
+        raise NotImplementedError
+
+    def module(self, _request: Request) -> Response:
+        """Give the script."""
+        return Response(script.script(), media_type=SCRIPT, headers=HEADERS)
+
+    def start(self, _request: Request) -> Response:
+        """Give what starts the script."""
+        return Response(START, media_type=SCRIPT, headers=HEADERS)
+
+    def pattern(self, request: Request) -> Response:
+        """Give the pattern of one probe, unless a newer request of its lane has come meanwhile."""
+        source = self._source()
+        height, width = source.source.geometry.scan_shape
+        y, x = _whole(request, "y", height - 1), _whole(request, "x", width - 1)
+        lane, order = request.query_params.get("lane", "")[:64], _whole(request, "order", 2**53, missing=0)
+        self.latest.note(lane, order)
+        # The lock is taken first: whoever waited for it may be out of date by now.
+        with source.lock:
+            if not self.latest.holds(lane, order):
+                raise HTTPException(SUPERSEDED, "a newer request came")
+        return Response(self.packed(source, y, x), media_type=BINARY, headers=HEADERS)
+
+    def packed(self, source: PatternSource, y: int, x: int) -> bytes:
+        """Pack what is shown of a probe."""
+        return pattern_bytes(source, y, x)
+
+    def virtual(self, request: Request) -> Response:
+        """Give the exact image of a detector block by block; a newer image ends it."""
+        source = self._source()
+        return self.streamed(source.virtual(asked_detector(request)), "virtual image")
+
+    def streamed(self, blocks: Iterator[tuple[int, AnyArray]], lane: str) -> Response:
+        """Send numbers and values, as uint32 number, uint32 count, float32 values, until a newer stream begins."""
+        order = next(self.images)
+        self.latest.note(lane, order)
+
+        def records() -> Iterator[bytes]:
+            for first, values in blocks:
+                if not self.latest.holds(lane, order):
+                    return
+                yield np.array([first, len(values)], "<u4").tobytes() + values.astype("<f4").tobytes()
+
+        return StreamingResponse(records(), media_type=BINARY, headers=HEADERS)
+
+    def _source(self) -> PatternSource:
+        if self.source is None:
+            raise HTTPException(404, "the scan of this run was not found: name it with --scan")
+        return self.source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Routes(BaseRoutes):
+    """Answers about a run; ``home`` is the address of the page that it was started from."""
+
+    book: Book
+    desk: Desk
+    home: str | None = None
+
+    def table(self) -> list[BaseRoute]:
+        """List what is answered."""
+        return [
+            *BaseRoutes.table(self),
+            Route("/part/{name}", self.part),
+            Route("/edits", self.keep, methods=["POST"]),
+            Route("/hspy", self.hspy),
+        ]
 
     def page(self, _request: Request) -> Response:
         """Give the page that holds the explorer."""
         decision = self.book.result.decision
         crystals = "1 crystal" if decision.n_crystals == 1 else f"{decision.n_crystals} crystals"
-        source = files("unmix4d.explore").joinpath("page.html").read_text(encoding="utf-8")
-        words = {"name": str(self.book.manifest()["name"]), "answer": crystals, "notes": " ".join(self.notes)}
-        filled = {name: html.escape(text) for name, text in words.items()}
-        return HTMLResponse(Template(source).substitute(filled, style=script.style()), headers=HEADERS)
-
-    def module(self, _request: Request) -> Response:
-        """Give the script."""
-        return Response(script.script(), media_type="text/javascript", headers=HEADERS)
-
-    def start(self, _request: Request) -> Response:
-        """Give what starts the script."""
-        return Response(START, media_type="text/javascript", headers=HEADERS)
+        links = "" if self.home is None else f'<a href="{html.escape(self.home)}">the scan, and another run</a>'
+        return page(crystals, f"in {self.book.manifest()['name']}", " ".join(self.notes), links=links)
 
     def manifest(self, _request: Request) -> Response:
         """Say what there is."""
@@ -133,43 +210,30 @@ class Routes:
         except KeyError as error:
             raise HTTPException(404, "there is no such part of this run") from error
 
-    def pattern(self, request: Request) -> Response:
-        """Give the pattern of one probe, unless a newer request of its lane has come meanwhile."""
-        source = self._source()
-        height, width = self.book.result.geometry.scan_shape
-        y, x = _whole(request, "y", height - 1), _whole(request, "x", width - 1)
-        lane, order = request.query_params.get("lane", "")[:64], _whole(request, "order", 2**53, missing=0)
-        self.latest.note(lane, order)
-        # The lock is taken first: whoever waited for it may be out of date by now.
-        with source.lock:
-            if not self.latest.holds(lane, order):
-                raise HTTPException(SUPERSEDED, "a newer request came")
-        return Response(pattern_bytes(source, y, x), media_type=BINARY, headers=HEADERS)
 
-    def virtual(self, request: Request) -> Response:
-        """Give the exact image of a detector block by block; a newer image ends it."""
-        source = self._source()
-        place = {name: _number(request, name, -FARTHEST) for name in ("cy", "cx")}
-        radii = {name: _number(request, name, 0) for name in ("inner", "outer")}
-        blocks = source.virtual(Detector(**place, **radii))
-        order = next(self.images)
-        self.latest.note("virtual image", order)
-
-        def records() -> Iterator[bytes]:
-            for first, values in blocks:
-                if not self.latest.holds("virtual image", order):
-                    return
-                yield np.array([first, len(values)], "<u4").tobytes() + values.astype("<f4").tobytes()
-
-        return StreamingResponse(records(), media_type=BINARY, headers=HEADERS)
-
-    def _source(self) -> PatternSource:
-        if self.source is None:
-            raise HTTPException(404, "the scan of this run was not found: name it with --scan")
-        return self.source
+def page(head: str, rest: str, notes: str, *, links: str = "") -> Response:
+    """Fill the page that holds the explorer; ``links`` is HTML, everything else plain words."""
+    source = files("unmix4d.explore").joinpath("page.html").read_text(encoding="utf-8")
+    words = {"head": head, "rest": rest, "notes": notes}
+    filled = {name: html.escape(text) for name, text in words.items()}
+    return HTMLResponse(Template(source).substitute(filled, links=links, style=script.style()), headers=HEADERS)
 
 
-def make_routes(result: RunResult, settings: Settings, scan: Scan | None, *, folder: Path | None = None) -> Routes:
+def asked_detector(request: Request) -> Detector:
+    """Take a detector from the question."""
+    place = {name: _number(request, name, -FARTHEST) for name in ("cy", "cx")}
+    radii = {name: _number(request, name, 0) for name in ("inner", "outer")}
+    return Detector(**place, **radii)
+
+
+def make_routes(
+    result: RunResult,
+    settings: Settings,
+    scan: Scan | None,
+    *,
+    folder: Path | None = None,
+    home: str | None = None,
+) -> Routes:
     """Prepare what is served, with a note on the page where the scan is missing or is another one.
 
     Edits are those that the result has, else those of ``folder``, the folder of the run, where they are kept.
@@ -191,7 +255,8 @@ def make_routes(result: RunResult, settings: Settings, scan: Scan | None, *, fol
         notes.append(
             f"{Path(str(scan.metadata.get('path', 'The scan'))).name} is not the very file that was run on."
         )
-    return Routes(book=Book(result=result), source=source, desk=Desk(result, folder), notes=tuple(notes))
+    desk = Desk(result, folder)
+    return Routes(book=Book(result=result), source=source, desk=desk, notes=tuple(notes), home=home)
 
 
 def pattern_bytes(source: PatternSource, y: int, x: int) -> bytes:
@@ -203,23 +268,17 @@ def pattern_bytes(source: PatternSource, y: int, x: int) -> bytes:
     return pack(arrays)
 
 
-def make_app(routes: Routes, *, token: str, port: int) -> Guard:
+def make_app(routes: BaseRoutes, *, token: str, port: int) -> Guard:
     """Make the application that answers under the token, on this port of 127.0.0.1."""
-    app = Starlette(
-        routes=[
-            Route("/", routes.page),
-            Route("/explorer.js", routes.module),
-            Route("/start.js", routes.start),
-            Route("/manifest", routes.manifest),
-            Route("/part/{name}", routes.part),
-            Route("/pattern", routes.pattern),
-            Route("/virtual", routes.virtual),
-            Route("/edits", routes.keep, methods=["POST"]),
-            Route("/hspy", routes.hspy),
-        ],
+    return Guard(bare_app(routes), token, port)
+
+
+def bare_app(routes: BaseRoutes) -> Starlette:
+    """Make the application that answers whoever was let in."""
+    return Starlette(
+        routes=routes.table(),
         exception_handlers={HTTPException: _say, Unmix4dError: _unreadable},  # type: ignore[dict-item]
     )
-    return Guard(app, token, port)
 
 
 def _say(_request: Request, error: HTTPException) -> Response:

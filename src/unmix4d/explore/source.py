@@ -9,8 +9,7 @@ import numpy as np
 from unmix4d import registry
 from unmix4d.config import Settings
 from unmix4d.errors import UsageError
-from unmix4d.prepare.chain import make_source
-from unmix4d.prepare.source import Source
+from unmix4d.prepare.source import Source, make_source
 from unmix4d.prepare.tiles import Tile
 from unmix4d.records import AnyArray, BoolArray, FloatArray, RunResult, Scan
 from unmix4d.registry import Filter, Fitting
@@ -36,6 +35,13 @@ class Detector:
         distance2 = (y - self.cy) ** 2 + (x - self.cx) ** 2
         return np.asarray((distance2 <= self.outer**2) & (distance2 >= self.inner**2))
 
+    def window(self, shape: tuple[int, int]) -> tuple[tuple[slice, slice], BoolArray]:
+        """Give the smallest rectangle of ``shape`` that holds all of it, and the mask in there."""
+        mask = self.mask(shape)
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else np.s_[:0, :0]
+        return part, mask[part]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PatternSource:
@@ -52,6 +58,11 @@ class PatternSource:
         """Read the pattern of one probe in counts: (pattern_y, pattern_x) float32."""
         with self.lock:
             return np.asarray(self.source.read(_one(y, x))[0, 0])
+
+    def counts(self, tile: Tile) -> AnyArray:
+        """Read the counts of a tile, (y, x, pattern_y, pattern_x), of the stored type where that is plain."""
+        with self.lock:
+            return self.source.read_counts(tile)
 
     def filtered(self, y: int, x: int) -> FloatArray | None:
         """Read the pattern of one probe as the filter of the run gives it; None if the run had none."""
@@ -72,18 +83,14 @@ class PatternSource:
             Number of the first probe of the block, in C order, and the sums of it and those that follow.
         """
         shape = self.source.geometry.pattern_shape
-        mask = detector.mask(shape)
-        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else np.s_[:0, :0]
+        part, mask = detector.window(shape)
         width = self.source.geometry.scan_shape[1]
         for tile in self.source.tiles:
-            with self.lock:
-                counts = self.source.read_counts(tile)
-            patterns = counts.reshape(-1, *shape)[(slice(None), *part)]
-            yield tile.rows.start * width + tile.columns.start, _sums(patterns, mask[part])
+            patterns = self.counts(tile).reshape(-1, *shape)[(slice(None), *part)]
+            yield tile.rows.start * width + tile.columns.start, masked_sums(patterns, mask)
 
 
-def _sums(patterns: AnyArray, mask: BoolArray) -> FloatArray:
+def masked_sums(patterns: AnyArray, mask: BoolArray) -> FloatArray:
     """Sum the masked pixels of each pattern (n, y, x); a few at a time, which stay in the processor's cache."""
     weights = mask.ravel().astype(np.float32)
     step = max(1, CACHED_VALUES // max(1, mask.size))
@@ -92,6 +99,11 @@ def _sums(patterns: AnyArray, mask: BoolArray) -> FloatArray:
         few = patterns[i : i + step]
         sums[i : i + step] = few.reshape(len(few), -1).astype(np.float32) @ weights
     return sums
+
+
+def whole_source(scan: Scan) -> PatternSource:
+    """Make ready to read the patterns of a scan, neither cropped nor binned."""
+    return PatternSource(source=make_source(scan, block_bytes=BLOCK_BYTES), filter=None)
 
 
 def pattern_source(scan: Scan, result: RunResult, settings: Settings) -> PatternSource:

@@ -8,16 +8,15 @@ import numpy as np
 from unmix4d.errors import UsageError
 from unmix4d.execute import Executor
 from unmix4d.prepare.cleaning import Cleaning
-from unmix4d.prepare.condition import NanPolicy, NegativePolicy, make_window, windowed_geometry
+from unmix4d.prepare.condition import NanPolicy, NegativePolicy
 from unmix4d.prepare.filters import Raw, ScanMean
 from unmix4d.prepare.matrix import make_matrix
-from unmix4d.prepare.source import Source, sample_patches
+from unmix4d.prepare.source import BLOCK_BYTES, Source, make_source, sample_patches
 from unmix4d.prepare.survey import survey_scan
-from unmix4d.prepare.tiles import Tile, make_tiles
+from unmix4d.prepare.tiles import Tile
 from unmix4d.records import Beam, BoolArray, PatternMatrix, Scan, SpotTable, Survey
 from unmix4d.registry import Filter, Fitting, Registering
 
-BLOCK_BYTES = 16 * 2**20
 EVERY_STEP = Cleaning()
 
 
@@ -185,21 +184,6 @@ def prepare(
         cleaning=cleaning,
     )
     return Prepared(source=source, survey=survey, nan_pixels=nan_pixels)
-
-
-def make_source(
-    scan: Scan,
-    *,
-    crop: tuple[int, int, int, int] | None = None,
-    bin: int = 1,  # noqa: A002 - the option's name
-    block_bytes: int = BLOCK_BYTES,
-) -> Source:
-    """Crop and bin a scan and lay out the blocks that it is read in, without reading; options as in `prepare`."""
-    window = make_window(scan.geometry, crop=crop, bin=bin)
-    geometry = windowed_geometry(scan.geometry, window)
-    pattern_bytes = scan.geometry.n_pixels * scan.patterns.dtype.itemsize
-    tiles = make_tiles(geometry, pattern_bytes=pattern_bytes, block_bytes=block_bytes)
-    return Source(scan=scan, window=window, geometry=geometry, tiles=tiles)
 
 
 def _beam_to_mask(beam: Literal["none", "auto"] | float, found: Beam | None) -> Beam | None:

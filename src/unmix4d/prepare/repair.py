@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unmix4d.prepare.kernels import as_rows, mend
 from unmix4d.records import AnyArray, BoolArray, FloatArray, IntArray
 
 MOST_NEIGHBOURS = 8
@@ -88,6 +87,8 @@ class Repair:
 
     def apply(self, patterns: AnyArray, rows: slice, columns: slice) -> AnyArray:
         """Repair patterns (y, x, pattern_y, pattern_x) of a rectangle of the window; the type stays."""
+        from unmix4d.prepare.kernels import as_rows, mend  # noqa: PLC0415 - half a second that a look can do without
+
         y, x = (axis.ravel() for axis in np.mgrid[rows, columns])
         moved = np.zeros((0, 2)) if self.descan is None else np.rint(self.descan.at(y, x))
         out = np.empty(patterns.shape, dtype=patterns.dtype.newbyteorder("="))

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unmix4d.prepare.condition import Window
-from unmix4d.prepare.tiles import Tile
+from unmix4d.prepare.condition import Window, make_window, windowed_geometry
+from unmix4d.prepare.tiles import Tile, make_tiles
 from unmix4d.records import AnyArray, FloatArray, Geometry, Scan
 
+BLOCK_BYTES = 16 * 2**20
 PATCHES, PATCH_SIDE = 24, 4
 
 
@@ -46,6 +47,21 @@ class Source:
         window = self.window
         stored = window.read_stored(self.scan, tile.rows, tile.columns)
         return window.repaired(window.to_counts(stored), tile.rows, tile.columns)
+
+
+def make_source(
+    scan: Scan,
+    *,
+    crop: tuple[int, int, int, int] | None = None,
+    bin: int = 1,  # noqa: A002 - the option's name
+    block_bytes: int = BLOCK_BYTES,
+) -> Source:
+    """Crop and bin a scan and lay out the blocks that it is read in, without reading; options as in `prepare`."""
+    window = make_window(scan.geometry, crop=crop, bin=bin)
+    geometry = windowed_geometry(scan.geometry, window)
+    pattern_bytes = scan.geometry.n_pixels * scan.patterns.dtype.itemsize
+    tiles = make_tiles(geometry, pattern_bytes=pattern_bytes, block_bytes=block_bytes)
+    return Source(scan=scan, window=window, geometry=geometry, tiles=tiles)
 
 
 def sample_patches(source: Source) -> Iterator[FloatArray]:

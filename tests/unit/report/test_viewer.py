@@ -150,14 +150,19 @@ def test_the_step_of_a_thinned_scan_is_longer(result):
 
 
 def test_modules_come_after_those_that_they_import():
-    assert {path.stem for path in STATIC.glob("*.js")} == set(script.MODULES)
-    for i, module in enumerate(script.MODULES):
-        assert set(script.imports(module)) <= set(script.MODULES[:i]), module
+    modules = (*script.MODULES, *script.SCAN_MODULES)
+    assert {path.stem for path in STATIC.glob("*.js")} == set(modules)
+    for i, module in enumerate(modules):
+        assert set(script.imports(module)) <= set(modules[:i]), module
 
 
 def test_names_at_the_top_level_of_the_modules_are_unique():
     pattern = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
-    names = [name for module in script.MODULES for name in pattern.findall(script.source(module))]
+    names = [
+        name
+        for module in (*script.MODULES, *script.SCAN_MODULES)
+        for name in pattern.findall(script.source(module))
+    ]
     assert len(names) == len(set(names))
 
 
@@ -166,6 +171,14 @@ def test_the_script_is_one_text_that_imports_nothing():
     assert not re.search(r"^import ", text, re.MULTILINE)
     assert re.findall(r"^export .*", text, re.MULTILINE) == ["export { Embedded, explore, Messaged, Served };"]
     assert "</script" not in text
+
+
+def test_a_server_hands_on_the_modules_for_a_scan_too():
+    text = script.script(scan=True)
+    assert not re.search(r"^import ", text, re.MULTILINE)
+    (exported,) = re.findall(r"^export .*", text, re.MULTILINE)
+    assert exported == "export { Embedded, explore, Messaged, Served, exploreScan, ServedScan };"
+    assert len(script.script()) < len(text)
 
 
 @pytest.mark.parametrize("path", sorted(STATIC.iterdir()), ids=lambda path: path.name)

@@ -1,7 +1,7 @@
 """Arrays as the browser reads them: a header in JSON, then the values, little-endian.
 
 Kinds: ``f4`` as it is; ``f2`` and ``q1`` as shares of the largest value along the first axis, of 16 bits, or of 8
-bits and the square root taken; ``i1``, ``i2``, ``u1`` whole numbers.
+bits and the square root taken; ``i1``, ``i2``, ``u1``, ``u2`` whole numbers.
 """
 
 import json
@@ -14,7 +14,7 @@ import numpy as np
 
 from unmix4d.records import AnyArray, BoolArray, FloatArray
 
-Kind = Literal["f4", "f2", "q1", "i1", "i2", "u1"]
+Kind = Literal["f4", "f2", "q1", "i1", "i2", "u1", "u2"]
 
 ALIGNED = 8
 STEPS = 255

@@ -10,6 +10,9 @@ MODULES = (
 )
 """Each after those that it imports."""
 
+SCAN_MODULES = ("served", "runform", "scan")
+"""What a scan without a run needs beside them; only a server hands it on."""
+
 _IMPORT = re.compile(r"^import \{[^}]*\} from \"\./(\w+)\.js\";\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function|class|const)", re.MULTILINE)
 
@@ -25,14 +28,17 @@ def imports(module: str) -> list[str]:
 
 
 @cache
-def script() -> str:
+def script(*, scan: bool = False) -> str:
     """Give all modules as one: ``explore``, and the transports ``Embedded``, ``Served`` and ``Messaged``.
+
+    With ``scan``, also ``exploreScan`` and its transport ``ServedScan``.
 
     A page that was opened from a file may not import others, so the modules are put together in the order of their
     imports; names at their top level are unique.
     """
-    bodies = [_EXPORT.sub("", _IMPORT.sub("", source(module))) for module in MODULES]
-    return "".join(bodies) + "\nexport { Embedded, explore, Messaged, Served };\n"
+    bodies = [_EXPORT.sub("", _IMPORT.sub("", source(module))) for module in (*MODULES, *SCAN_MODULES * scan)]
+    more = ", exploreScan, ServedScan" * scan
+    return "".join(bodies) + f"\nexport {{ Embedded, explore, Messaged, Served{more} }};\n"
 
 
 @cache

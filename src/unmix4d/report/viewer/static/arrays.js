@@ -1,6 +1,6 @@
 // Packed arrays: a header in JSON, then values; see viewer/arrays.py, which writes them.
 
-const PLAIN = { f4: Float32Array, i1: Int8Array, i2: Int16Array, u1: Uint8Array };
+const PLAIN = { f4: Float32Array, i1: Int8Array, i2: Int16Array, u1: Uint8Array, u2: Uint16Array };
 const STEPS = 255;
 const MOST_SORTED = 16384; // values; as many as 128 x 128 pixels have
 

@@ -1,5 +1,7 @@
 // Colours: scales for values, and one colour for each crystal.
 
+import { largest } from "./arrays.js";
+
 // 33 colours from the lowest to the highest value, six digits each.
 const SCALES = {
   magma:
@@ -72,9 +74,12 @@ export function paintValues(values, share, scale, mask = null) {
   const colors = scaleColors(scale);
   const table = packed([...Array.from({ length: 256 }, (_, i) => colors.subarray(3 * i, 3 * i + 3)), MASKED]);
   const out = new Uint32Array(values.length);
+  const color = (value) => table[Math.round(255 * Math.min(1, Math.max(0, share(value))))];
+  const whole = values instanceof Uint8Array || values instanceof Uint16Array;
+  const known = whole ? Uint32Array.from({ length: largest(values) + 1 }, (_, value) => color(value)) : null;
   for (let i = 0; i < values.length; i++) {
     const masked = (mask && !mask[i]) || Number.isNaN(values[i]);
-    out[i] = table[masked ? 256 : Math.round(255 * Math.min(1, Math.max(0, share(values[i]))))];
+    out[i] = masked ? table[256] : known ? known[values[i]] : color(values[i]);
   }
   return new Uint8ClampedArray(out.buffer);
 }

@@ -5,11 +5,11 @@ import { make } from "./panel.js";
 
 export const LOWEST_THRESHOLD = 0.5;
 
-function labelled(words, control) {
+export function labelled(words, control) {
   return make("label", {}, make("span", {}, words), control);
 }
 
-function choice(name, options, act) {
+export function choice(name, options, act) {
   const select = make("select", { name, onchange: (event) => act(event.target.value) });
   select.append(...options.map(([value, words]) => make("option", { value }, words)));
   return select;
@@ -26,7 +26,7 @@ function slider(name, low, high, step, act) {
   });
 }
 
-function number(name, step, act) {
+export function number(name, step, act) {
   return make("input", { name, type: "number", step, onchange: (event) => act(Number(event.target.value)) });
 }
 
@@ -51,16 +51,9 @@ export function mapChoices(factors, live) {
   ];
 }
 
-/** What is drawn, and how: the bar above everything. */
-export function toolbar(explorer) {
-  const set = (name) => (value) => explorer.update({ [name]: value });
-  const { run, state } = explorer;
-  const ks = run.ks.map((k) => [k, run.hasFactors(k) ? `${k}` : `${k} (labels only)`]);
-  const tools = [
-    ["probe", "Look"],
-    ["line", "Line"],
-    ["detector", "Detector"],
-  ].map(([value, words]) => {
+/** The tools, of which one is in use: [value, words]. */
+export function toolChoice(explorer, tools) {
+  const radios = tools.map(([value, words]) => {
     const radio = make("input", {
       type: "radio",
       name: "tool",
@@ -69,6 +62,45 @@ export function toolbar(explorer) {
     });
     return make("label", { class: "radio" }, radio, words);
   });
+  return make("fieldset", {}, make("legend", {}, "Tool"), ...radios);
+}
+
+export const CONTRASTS = [
+  ["gamma", "power"],
+  ["log", "logarithm"],
+  ["linear", "linear"],
+];
+
+/** How patterns are drawn. */
+export function contrastControls(explorer) {
+  const set = (name) => (value) => explorer.update({ [name]: value });
+  const percent = (v) => explorer.update({ percent: Math.min(100, Math.max(50, v || 99.8)) });
+  const scales = SCALE_NAMES.map((n) => [n, n]);
+  return [
+    labelled("Contrast", choice("contrast", CONTRASTS, set("contrast"))),
+    labelled("Power", slider("gamma", 0.1, 1, 0.05, set("gamma"))),
+    labelled("White at percentile", number("percent", 0.1, percent)),
+    labelled("Colours of patterns", choice("scale", scales, set("scale"))),
+  ];
+}
+
+export function themeChoice(explorer) {
+  const themes = [
+    ["auto", "as the system"],
+    ["light", "light"],
+    ["dark", "dark"],
+  ];
+  return labelled(
+    "Theme",
+    choice("theme", themes, (theme) => explorer.update({ theme })),
+  );
+}
+
+/** What is drawn, and how: the bar above everything. */
+export function toolbar(explorer) {
+  const set = (name) => (value) => explorer.update({ [name]: value });
+  const { run, state } = explorer;
+  const ks = run.ks.map((k) => [k, run.hasFactors(k) ? `${k}` : `${k} (labels only)`]);
   const safe = make("input", {
     type: "checkbox",
     name: "safe",
@@ -82,45 +114,14 @@ export function toolbar(explorer) {
       "k",
       choice("k", ks, (value) => explorer.update({ k: Number(value) })),
     ),
-    make("fieldset", {}, make("legend", {}, "Tool"), ...tools),
-    labelled(
-      "Contrast",
-      choice(
-        "contrast",
-        [
-          ["gamma", "power"],
-          ["log", "logarithm"],
-          ["linear", "linear"],
-        ],
-        set("contrast"),
-      ),
-    ),
-    labelled("Power", slider("gamma", 0.1, 1, 0.05, set("gamma"))),
-    labelled(
-      "White at percentile",
-      number("percent", 0.1, (v) => explorer.update({ percent: Math.min(100, Math.max(50, v || 99.8)) })),
-    ),
-    labelled(
-      "Colours of patterns",
-      choice(
-        "scale",
-        SCALE_NAMES.map((n) => [n, n]),
-        set("scale"),
-      ),
-    ),
+    toolChoice(explorer, [
+      ["probe", "Look"],
+      ["line", "Line"],
+      ["detector", "Detector"],
+    ]),
+    ...contrastControls(explorer),
     make("label", { class: "radio" }, safe, "colour-blind-safe levels"),
-    labelled(
-      "Theme",
-      choice(
-        "theme",
-        [
-          ["auto", "as the system"],
-          ["light", "light"],
-          ["dark", "dark"],
-        ],
-        set("theme"),
-      ),
-    ),
+    themeChoice(explorer),
     make("output", { class: "hint" }, state.hint ?? ""),
   );
 }

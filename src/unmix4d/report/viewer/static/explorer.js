@@ -46,7 +46,11 @@ export class Explorer extends Page {
       pixel: null,
     });
     this.file = run.manifest.name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}]+/gu, "-");
-    this.state = { ...START, k: run.manifest.decision.k, probe: { y: run.height >> 1, x: run.width >> 1 } };
+    this.state = {
+      ...START,
+      k: run.manifest.decision?.k ?? null,
+      probe: { y: run.height >> 1, x: run.width >> 1 },
+    };
     this.look = () => this.colors;
     this.changed = new Set();
     this.cache = new Map();
@@ -176,14 +180,17 @@ export class Explorer extends Page {
     this.root.querySelector(".hint").textContent = hints[this.state.tool];
   }
 
+  /** The scale bar of the map, for n of its elements. */
+  mapBar() {
+    const { step_nm: step, stride } = this.run.manifest.scan;
+    return step === null
+      ? (n) => ((b) => ({ ...b, elements: b.elements / stride }))(scaleBar(n * stride, null, "nm"))
+      : (n) => scaleBar(n, step, "nm");
+  }
+
   showMap() {
     const { rgba, legend } = paintMap(this);
-    const { step_nm: step, stride } = this.run.manifest.scan;
-    const bar =
-      step === null
-        ? (n) => ((b) => ({ ...b, elements: b.elements / stride }))(scaleBar(n * stride, null, "nm"))
-        : (n) => scaleBar(n, step, "nm");
-    this.map.show(rgba, [this.run.height, this.run.width], bar);
+    this.map.show(rgba, [this.run.height, this.run.width], this.mapBar());
     this.legend.replaceChildren(...legend);
   }
 
@@ -360,10 +367,14 @@ export class Explorer extends Page {
 }
 
 /** Start the explorer in an element with data from a transport; what goes wrong is said there. */
-export async function explore(root, transport) {
+export function explore(root, transport) {
+  return begin(root, async () => new Explorer(root, await new Run(await transport.manifest(), transport).open()));
+}
+
+/** Start an explorer that a function makes; what goes wrong is said in its element. */
+export async function begin(root, prepare) {
   try {
-    const run = await new Run(await transport.manifest(), transport).open();
-    root.explorer = new Explorer(root, run);
+    root.explorer = await prepare();
     return await root.explorer.start();
   } catch (error) {
     root.append(make("p", { role: "alert" }, `The explorer cannot start in this browser: ${error.message}`));

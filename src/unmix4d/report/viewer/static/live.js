@@ -52,7 +52,8 @@ export async function readVirtual(explorer) {
   progress.hidden = cancel.hidden = false;
   const image = new Float32Array(explorer.run.nProbes);
   image.set(explorer.virtualImage());
-  say("From components; reading the scan …");
+  const quick = explorer.quickName ?? "From components";
+  say(`${quick}; reading the scan …`);
   try {
     await explorer.run.transport.virtual(
       explorer.detectorOrDefault(),
@@ -71,7 +72,8 @@ export async function readVirtual(explorer) {
     if (signal.aborted && explorer.readingVirtual.signal !== signal) return null;
     explorer.exact = null;
     explorer.update({ virtual: null });
-    say(signal.aborted ? "Cancelled: from components." : `From components: ${error.message}`);
+    const still = `${quick[0].toLowerCase()}${quick.slice(1)}`;
+    say(signal.aborted ? `Cancelled: ${still}.` : `${quick}: ${error.message}`);
   }
   if (explorer.readingVirtual.signal === signal) progress.hidden = cancel.hidden = true;
   return null;

@@ -99,7 +99,7 @@ function clusterLegend(run, factors) {
   return [...keys, chip(run.manifest.colors.none, `none, ${share(counts[0])}`)];
 }
 
-function scaleLegend(low, high) {
+export function scaleLegend(low, high) {
   const table = scaleColors(MAP_SCALE);
   const stops = [0, 51, 102, 153, 204, 255].map((i) => hex([...table.subarray(3 * i, 3 * i + 3)]));
   const bar = make("span", { class: "ramp", style: `background:linear-gradient(to right, ${stops.join(", ")})` });

@@ -159,7 +159,7 @@ function showMean(explorer, made) {
 /** Say the value under the pointer below every pattern. */
 export function tellPixel(explorer) {
   const { pictures, pixel, factors, run } = explorer;
-  for (const name of ["measured", "filtered", "reconstruction", "residual"]) {
+  for (const name of Object.keys(pictures)) {
     const { values, shape, note } = pictures[name];
     if (!values || !pixel) {
       pictures[name].say(note || "\u00a0");

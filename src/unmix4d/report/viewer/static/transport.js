@@ -62,10 +62,18 @@ export class Served {
 
   /** The exact virtual image, block by block: `progress(share, first, values)` is told of each, in C order. */
   async virtual({ cy, cx, inner, outer }, nProbes, progress, signal) {
-    const answer = await this.get(`virtual?cy=${cy}&cx=${cx}&inner=${inner}&outer=${outer}`, signal);
+    let done = 0;
+    await this.stream(`virtual?cy=${cy}&cx=${cx}&inner=${inner}&outer=${outer}`, signal, (first, values) =>
+      progress((done += values.length) / nProbes, first, values),
+    );
+    if (done < nProbes) throw new Error("the virtual image is incomplete: the scan could not be read to its end");
+  }
+
+  /** Numbers and values as they come: `told(number, values)`. */
+  async stream(path, signal, told) {
+    const answer = await this.get(path, signal);
     const reader = answer.body.getReader();
     let rest = new Uint8Array(0);
-    let done = 0;
     for (;;) {
       const { value, done: ended } = await reader.read();
       if (ended) break;
@@ -76,11 +84,10 @@ export class Served {
       while (rest.length >= 8) {
         const [first, n] = new Uint32Array(rest.slice(0, 8).buffer);
         if (rest.length < 8 + 4 * n) break;
-        progress((done += n) / nProbes, first, new Float32Array(rest.slice(8, 8 + 4 * n).buffer));
+        told(first, new Float32Array(rest.slice(8, 8 + 4 * n).buffer));
         rest = rest.slice(8 + 4 * n);
       }
     }
-    if (done < nProbes) throw new Error("the virtual image is incomplete: the scan could not be read to its end");
   }
 }
 
