@@ -1,5 +1,6 @@
 """`unmix4d explore`: it says where it is, ends with Ctrl-C, and refuses what cannot be shown."""
 
+import json
 import os
 import re
 import shutil
@@ -67,6 +68,54 @@ def test_what_is_no_run_is_refused(unmix4d, tmp_path):
     done = unmix4d("explore", tmp_path, "--no-browser")
     assert done.returncode == 3
     assert "give the folder of a finished run" in done.stderr
+
+
+def test_a_scan_without_a_run_is_served(served, scan):
+    process, line = served(scan, "--scan-step", "5")
+    address = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/", line)[0]
+    with urlopen(address) as page:  # noqa: S310 - our own address
+        assert "small.npy <span>16 × 20 patterns of 32 × 32 pixels" in page.read().decode()
+    with urlopen(f"{address}pattern?y=3&x=4") as pattern:  # noqa: S310 - our own address
+        assert len(pattern.read()) > 2 * 32 * 32
+    process.send_signal(signal.SIGINT)
+    assert process.wait(15) == 0
+
+
+def test_the_options_of_reading_open_a_scan(served, unmix4d, patterns, tmp_path):
+    stack = tmp_path / "stack.npz"
+    np.savez(stack, other=np.zeros((400, 40, 40)), wanted=patterns.reshape(-1, 32, 32))
+    done = unmix4d("explore", stack, "--dataset", "wanted", "--no-browser")
+    assert done.returncode == 2
+    assert "--scan-shape" in done.stderr or "scan_shape" in done.stderr
+    _, line = served(stack, "--dataset", "wanted", "--scan-shape", "16,20", "--pattern-step", "0.05")
+    with urlopen(f"{re.search(r'http://.*/', line)[0]}manifest") as manifest:  # noqa: S310 - our own address
+        told = json.loads(manifest.read())
+    assert told["scan"]["shape"] == [16, 20]
+    assert told["pattern"]["step_inv_angstrom"] == 0.05
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["{folder}/result.h5"], 3, "is the file of a finished run: give its folder"),
+        (["{scan}", "--scan", "{scan}"], 2, "--scan goes with"),
+        (["{folder}", "--runs", "{folder}"], 2, "--runs goes with a scan"),
+        (["{scan}", "--runs", "{folder}/none"], 2, "there is no folder"),
+        (["{scan}.none"], 3, "there is no file or folder"),
+        (["{folder}/run.yaml"], 3, "is not supported"),
+        (["{scan}", "--scan-shape", "7,7"], 2, "scan"),
+        (["{stopped}"], 3, "holds an interrupted run: go on with unmix4d run --resume"),
+    ],
+)
+def test_what_is_wrong_with_a_path_is_said_in_one_sentence(unmix4d, folder, scan, tmp_path, arguments, code, words):
+    stopped = tmp_path / "out.unfinished"
+    stopped.mkdir()
+    (stopped / "source.json").write_text("{}")
+    given = [argument.format(folder=folder, scan=scan, stopped=stopped) for argument in arguments]
+    done = unmix4d("explore", *given, "--no-browser")
+    assert done.returncode == code
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_another_scan_is_refused(unmix4d, folder, tmp_path, patterns):
