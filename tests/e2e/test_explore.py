@@ -70,6 +70,14 @@ def test_what_is_no_run_is_refused(unmix4d, tmp_path):
     assert "give the folder of a finished run" in done.stderr
 
 
+@pytest.fixture(scope="module")
+def places(folder, scan, tmp_path_factory):
+    stopped = tmp_path_factory.mktemp("stopped") / "out.unfinished"
+    stopped.mkdir()
+    (stopped / "source.json").write_text("{}")
+    return {"folder": folder, "scan": scan, "stopped": stopped}
+
+
 def test_a_scan_without_a_run_is_served(served, scan):
     process, line = served(scan, "--scan-step", "5")
     address = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/", line)[0]
@@ -95,26 +103,22 @@ def test_the_options_of_reading_open_a_scan(served, unmix4d, patterns, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "outcome"),
     [
-        (["{folder}/result.h5"], 3, "is the file of a finished run: give its folder"),
-        (["{scan}", "--scan", "{scan}"], 2, "--scan goes with"),
-        (["{folder}", "--runs", "{folder}"], 2, "--runs goes with a scan"),
-        (["{scan}", "--runs", "{folder}/none"], 2, "there is no folder"),
-        (["{scan}.none"], 3, "there is no file or folder"),
-        (["{folder}/run.yaml"], 3, "is not supported"),
-        (["{scan}", "--scan-shape", "7,7"], 2, "scan"),
-        (["{stopped}"], 3, "holds an interrupted run: go on with unmix4d run --resume"),
+        (["{folder}/result.h5"], (3, "is the file of a finished run: give its folder")),
+        (["{scan}", "--scan", "{scan}"], (2, "--scan goes with")),
+        (["{folder}", "--runs", "{folder}"], (2, "--runs goes with a scan")),
+        (["{scan}", "--runs", "{folder}/none"], (2, "there is no folder")),
+        (["{scan}.none"], (3, "there is no file or folder")),
+        (["{folder}/run.yaml"], (3, "is not supported")),
+        (["{scan}", "--scan-shape", "7,7"], (2, "scan")),
+        (["{stopped}"], (3, "holds an interrupted run: go on with unmix4d run --resume")),
     ],
 )
-def test_what_is_wrong_with_a_path_is_said_in_one_sentence(unmix4d, folder, scan, tmp_path, arguments, code, words):
-    stopped = tmp_path / "out.unfinished"
-    stopped.mkdir()
-    (stopped / "source.json").write_text("{}")
-    given = [argument.format(folder=folder, scan=scan, stopped=stopped) for argument in arguments]
-    done = unmix4d("explore", *given, "--no-browser")
-    assert done.returncode == code
-    assert words in done.stderr
+def test_what_is_wrong_with_a_path_is_said_in_one_sentence(places, unmix4d, arguments, outcome):
+    done = unmix4d("explore", *[argument.format(**places) for argument in arguments], "--no-browser")
+    assert done.returncode == outcome[0]
+    assert outcome[1] in done.stderr
     assert done.stderr.count("\n") == 1
 
 
