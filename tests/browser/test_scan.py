@@ -78,6 +78,9 @@ def summed(look, patterns):
 def test_the_first_page_shows_an_image_sums_and_scale_bars(look, patterns):
     exact(look)
     np.testing.assert_allclose(image(look), summed(look, patterns), rtol=1e-6)
+    if look.run("x.sample.stride") > 1:  # on a machine that is too busy for all of them
+        look.page.locator('[name="sums"]').click()
+    look.page.locator('[name="sums-told"]', has_text="Exact, from all patterns").wait_for()
     np.testing.assert_allclose(values(look, "mean"), patterns.mean(axis=(0, 1)), rtol=1e-6)
     np.testing.assert_array_equal(values(look, "maximum"), patterns.max(axis=(0, 1)))
     assert look.text('[data-panel="mean"] h4') == "Mean of all 320 patterns"
@@ -166,7 +169,8 @@ def test_a_slow_image_and_slow_sums_show_something_and_can_be_cancelled(look, pa
     cancel = look.page.locator('[name="cancel"]')
     cancel.wait_for(state="visible")
     look.page.wait_for_function("document.querySelector('.detector-block progress').value === 0.25")
-    quick = summed(look, patterns)
+    stride = look.run("x.sample.stride")
+    quick = summed(look, patterns)[::stride, ::stride].repeat(stride, 0).repeat(stride, 1)[:16, :20]
     np.testing.assert_allclose(image(look)[4:], quick[4:], rtol=1e-6, err_msg="from the first patterns")
     assert (image(look)[:4] == 7).all(), "what has come"
     cancel.click()

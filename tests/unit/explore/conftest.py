@@ -17,6 +17,16 @@ TOKEN = "a-token"  # noqa: S105 - of a server that only a test sees
 SPEC = PhantomSpec(scan_shape=(12, 14), pattern_shape=(32, 32), n_crystals=2, n_minority=0, spot_sigma=0.03)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _time_for_a_sample():
+    """Let a sample take its time on a busy machine."""
+    from unmix4d.explore import look
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(look, "SAMPLE_SECONDS", 1e9)
+        yield
+
+
 @pytest.fixture(scope="session")
 def scan_path(tmp_path_factory):
     path = tmp_path_factory.mktemp("live") / "scan.npy"
