@@ -10,6 +10,26 @@ Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Overlap:
+    """The two strongest crystals of each probe, (scan_y, scan_x) each.
+
+    Attributes
+    ----------
+    first, second : int
+    low, high : float
+        95 % interval of the second's share in the Bragg counts of the two.
+    reported : bool
+        Where overlap is said to be.
+    """
+
+    first: NDArray[np.integer]
+    second: NDArray[np.integer]
+    low: Floats
+    high: Floats
+    reported: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
     """What a method found.
 
@@ -28,6 +48,8 @@ class Answer:
         What single criteria would choose, by name.
     seconds : mapping of str to float
         By what they were spent on.
+    overlap : Overlap or None
+        What it says of pairs, probe by probe, if it does.
     """
 
     n_crystals: int
@@ -38,3 +60,4 @@ class Answer:
     faults: tuple[str, ...] = ()
     votes: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    overlap: Overlap | None = None

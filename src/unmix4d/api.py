@@ -9,12 +9,12 @@ from unmix4d.checkpoint import Checkpoint, unfinished
 from unmix4d.config import Settings
 from unmix4d.errors import Unmix4dWarning
 from unmix4d.explore.opening import need, read_scan, run_routes
-from unmix4d.pipeline import Progress, silent
 from unmix4d.pipeline import run as run_pipeline
 from unmix4d.plan import make_plan
 from unmix4d.read import identity
 from unmix4d.read.phantom import PhantomSpec, make_phantom
 from unmix4d.records import ClusterComparison, ClusterMap, Decision, Edits, OverlapMap, PaperAnswer, RunResult, Scan
+from unmix4d.watch import Progress, silent
 
 if TYPE_CHECKING:
     from unmix4d.explore.widget import ExplorerWidget
@@ -176,7 +176,7 @@ class Run:
             ``progress(stage, done, total)``.
         **options
             Settings by name. Those that no kept step depends on may be new (``threads``, ``workers``,
-            ``scheduler``, ``memory``, ``background``, ``compare_to``, ``keep``); others must agree.
+            ``scheduler``, ``memory``, ``background``, ``compare_to``, ``trajectory``, ``keep``); others must agree.
 
         Returns
         -------

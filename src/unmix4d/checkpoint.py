@@ -31,7 +31,9 @@ SETTINGS_FILE = "run.yaml"
 SOURCE_FILE = "source.json"
 STEP_SUFFIX = ".npz"
 DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
-FREE = frozenset({"threads", "workers", "scheduler", "memory", "background", "crystals", "compare_to", "keep"})
+FREE = frozenset(
+    {"threads", "workers", "scheduler", "memory", "background", "crystals", "compare_to", "trajectory", "keep"}
+)
 """Settings that no kept step depends on: a run may be resumed with others."""
 
 ANEW = "or start anew without --resume"

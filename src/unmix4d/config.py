@@ -256,6 +256,12 @@ class Settings(BaseModel):
         form="filtered|raw",
         expects="filtered or raw",
     )
+    trajectory: Crop | None = _deciding(
+        None,
+        "Line of probes along which patterns are shown; the default is across the boundary with most overlap.",
+        form="R0,C0,R1,C1",
+        expects="four whole numbers from 0: row and column of the first and of the last probe",
+    )
     keep: Literal["chosen", "range", "all"] = _deciding(
         "range",
         "Factorisations that are kept: of the chosen k, of the range of interest, or all.",

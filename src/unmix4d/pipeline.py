@@ -1,13 +1,8 @@
 """The one place that knows every stage: from a scan to the whole answer."""
 
 import inspect
-import resource
-import sys
-import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -21,10 +16,13 @@ from unmix4d.config import Settings
 from unmix4d.decide.choose import decide
 from unmix4d.decide.roles import SAME_CRYSTAL
 from unmix4d.decide.sweep import run_sweep
-from unmix4d.errors import Unmix4dWarning, UsageError
-from unmix4d.execute import Counted, Executor, executor, open_executor
+from unmix4d.errors import UsageError
+from unmix4d.execute import Executor, executor, open_executor
 from unmix4d.maps.clusters import cluster_map
 from unmix4d.maps.overlap import overlap_map
+from unmix4d.measure.lines import check_line
+from unmix4d.measure.overlap import measure_overlap
+from unmix4d.measure.patterns import from_components
 from unmix4d.plan import Plan, make_plan
 from unmix4d.prepare.chain import Prepared, prepare
 from unmix4d.prepare.cleaning import Cleaning
@@ -40,79 +38,24 @@ from unmix4d.records import (
     Decision,
     FactoredMatrix,
     Factorization,
+    OverlapMap,
     PaperAnswer,
     PatternMatrix,
     RunRecord,
     RunResult,
     Scan,
-    StageCost,
     Survey,
     Sweep,
 )
 from unmix4d.registry import Keeper, NothingKept, Solver
 from unmix4d.resolve.refine import purify_crystals, refine_crystals
-
-Progress = Callable[[str, float, float], None]
+from unmix4d.watch import Progress, Watch, silent
 
 BEAM_SHARE_WARNING = 0.5
 FREE_K_MAX = 20
 QUICK_START = "spa"
 NOTHING_KEPT = NothingKept()
 CLEANING = ("hot_pixels", "offset", "descan", "saturation", "vacuum")
-
-
-def silent(_stage: str, _done: float, _total: float) -> None:
-    """Report progress to nobody."""
-
-
-@dataclass(slots=True)
-class _Watch:
-    """Collects what each stage costs and what it warns of."""
-
-    progress: Progress
-    costs: list[StageCost] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time one stage; its warnings are kept for the report and given out again."""
-        self.progress(name, 0.0, 1.0)
-        start = time.perf_counter()
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always", Unmix4dWarning)
-                yield
-        finally:
-            for warning in caught:
-                if issubclass(warning.category, Unmix4dWarning):
-                    self.note(str(warning.message))
-                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-        self.costs.append(StageCost(stage=name, seconds=time.perf_counter() - start, peak_bytes=peak_memory()))
-        self.progress(name, 1.0, 1.0)
-
-    def warn(self, message: str) -> None:
-        """Give out a warning, and keep it for the report."""
-        warnings.warn(message, Unmix4dWarning, stacklevel=3)
-
-    def note(self, message: str) -> None:
-        """Keep a warning for the report, once."""
-        if message not in self.said:
-            self.said.append(message)
-
-    def counting(self, name: str, pool: Executor, total: int) -> Executor:
-        """Give an executor whose blocks show as progress of a stage."""
-        done = count(1)
-        return Counted(pool, lambda: self.progress(name, float(min(next(done), total)), float(total)))
-
-    def inside(self, name: str) -> Callable[[float, float], None]:
-        """Progress within one stage."""
-        return lambda done, total: self.progress(name, done, total)
-
-
-def peak_memory() -> int:
-    """Peak resident size of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: Keeper = NOTHING_KEPT) -> RunResult:
@@ -139,7 +82,7 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
     """
     started = datetime.now(tz=UTC).isoformat(timespec="seconds")
     plan = make_plan(scan, settings)
-    watch = _Watch(progress)
+    watch = Watch(progress)
     with open_executor(
         threads=plan.n_threads, workers=settings.workers, scheduler=settings.scheduler, memory=plan.budget
     ) as pool:
@@ -151,6 +94,7 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
             )
             prepared = filtered.prepared
             matrix = _matrix(filtered, mask, settings, plan, watch)
+            check_line(settings.trajectory, matrix.geometry.scan_shape)
         with watch.stage("factorize"):
             sweep = _sweep(matrix, settings, pool, watch, keeper, local=executor(plan.n_threads))
         with watch.stage("decide"):
@@ -163,10 +107,15 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
             crystals = _resolve(sweep, decision, settings, prepared.survey, counted)
         with watch.stage("map"):
             clusters = cluster_map(fit, decision.roles[decision.k], crystals)
-            overlap = overlap_map(clusters.crystal_weights, clusters.labels)
+        raw = _unfiltered(filtered, matrix, mask, settings)
+        with watch.stage("overlap"):
+            counted = watch.counting("overlap", pool, matrix.n_blocks)
+            parts = crystals or from_components(fit, clusters.roles)
+            overlap = _overlap(raw, matrix, filtered, clusters, parts, settings=settings, pool=counted)
         with watch.stage("compare"):
             counted = watch.counting("compare", pool, matrix.n_blocks)
-            comparison = _compare(prepared, matrix, fit, clusters, settings=settings, pool=counted)
+            reference = raw if settings.compare_to == "raw" else matrix
+            comparison = _compare(reference, fit, clusters, survey=prepared.survey, settings=settings, pool=counted)
     paper = None
     if settings.mode == "paper":
         with watch.stage("paper"):
@@ -188,7 +137,7 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
     )
 
 
-def _record(scan: Scan, settings: Settings, watch: _Watch, started: str) -> RunRecord:
+def _record(scan: Scan, settings: Settings, watch: Watch, started: str) -> RunRecord:
     return RunRecord(
         settings=settings.model_dump(mode="json"),
         seed=settings.seed,
@@ -224,7 +173,7 @@ def _survey(
 
 
 def _matrix(
-    filtered: Filtered, mask: BoolArray | None, settings: Settings, plan: Plan, watch: _Watch
+    filtered: Filtered, mask: BoolArray | None, settings: Settings, plan: Plan, watch: Watch
 ) -> PatternMatrix:
     prepared = filtered.prepared
     for message in prepared.survey.warnings:
@@ -244,7 +193,7 @@ def _matrix(
 
 
 def _sweep(
-    matrix: PatternMatrix, settings: Settings, pool: Executor, watch: _Watch, keeper: Keeper, *, local: Executor
+    matrix: PatternMatrix, settings: Settings, pool: Executor, watch: Watch, keeper: Keeper, *, local: Executor
 ) -> Sweep:
     limit = min(matrix.n_probes, matrix.n_pixels)
     if settings.k != "auto" and settings.k > limit:
@@ -283,7 +232,7 @@ def _with_low_rank_form(sweep: Sweep, solver: Solver, seed: int) -> Sweep:
     return replace(sweep, factored=factored, fit_factored=fit_factored, purify=purify_crystals)
 
 
-def _solver(settings: Settings, pool: Executor, watch: _Watch, if_known: Mapping[str, Any]) -> Solver:
+def _solver(settings: Settings, pool: Executor, watch: Watch, if_known: Mapping[str, Any]) -> Solver:
     """Make the solver; one of another package may know no keeper, and then starts anew when resumed."""
     kind = registry.load("solvers", settings.solver)
     known = inspect.signature(kind).parameters
@@ -344,25 +293,56 @@ def _shared_places(decision: Decision) -> list[str]:
 
 
 def _compare(
-    prepared: Prepared,
-    matrix: PatternMatrix,
+    reference: PatternMatrix,
     fit: Factorization,
     clusters: ClusterMap,
     *,
+    survey: Survey,
     settings: Settings,
     pool: Executor,
 ) -> ClusterComparison:
-    raw = registry.load("filters", "raw")()
-    to_raw = settings.compare_to == "raw" and settings.filter != "raw"
-    reference = prepared.matrix(filter=raw, beam=settings.beam) if to_raw else matrix
     return compare_clusters(
         reference,
         fit,
         clusters,
-        data_range=prepared.survey.data_range,
-        compared_to="raw" if to_raw else settings.filter,
+        data_range=survey.data_range,
+        compared_to="raw" if settings.compare_to == "raw" else settings.filter,
         executor=pool,
     )
+
+
+def _unfiltered(
+    filtered: Filtered, matrix: PatternMatrix, mask: BoolArray | None, settings: Settings
+) -> PatternMatrix:
+    """Give the counts as they were before the filter, of the same probes and pixels."""
+    if settings.filter == "raw":
+        return matrix
+    return filtered.prepared.matrix(filter=registry.load("filters", "raw")(), beam=settings.beam, mask=mask)
+
+
+def _overlap(
+    raw: PatternMatrix,
+    matrix: PatternMatrix,
+    filtered: Filtered,
+    clusters: ClusterMap,
+    crystals: Crystals,
+    *,
+    settings: Settings,
+    pool: Executor,
+) -> OverlapMap:
+    """Measure overlap on unfiltered counts; the map of levels follows from the weights that this finds."""
+    mixing = measure_overlap(
+        raw,
+        crystals,
+        clusters.labels,
+        mean_pattern=filtered.prepared.survey.mean_pattern,
+        executor=pool,
+        filtered=matrix,
+        redrawn=filtered.spots is not None,
+        line=settings.trajectory,
+    )
+    weights = clusters.crystal_weights if mixing is None else mixing.weights
+    return replace(overlap_map(weights, clusters.labels), measured=mixing)
 
 
 def _paper(
@@ -372,7 +352,7 @@ def _paper(
     *,
     settings: Settings,
     plan: Plan,
-    watch: _Watch,
+    watch: Watch,
     keeper: Keeper,
 ) -> PaperAnswer:
     """Follow the paper's procedure too, on the same probes and after the same filter."""

@@ -30,7 +30,7 @@ SAMPLE_ROWS = 1024
 SAMPLE_BYTES = 2**30
 RANK, EXTRA_RANK, OVERSAMPLING, LANES = 48, 24, 16, 32
 MANY_PROBES, SQUARE = 32768, 4
-PASSES = 5
+PASSES = 6
 HALOS = {"mean": 1, "gated-mean": 1}
 COPIES, MOST_COPIES = {"raw": 3, "mean": 5, "gated-mean": 4, "epattern": 3}, 6
 """Of a block as float32 while it is filtered, masked and used."""

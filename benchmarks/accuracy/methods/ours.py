@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 import unmix4d
-from benchmarks.accuracy.answer import Answer
+from benchmarks.accuracy.answer import Answer, Overlap
 from benchmarks.accuracy.scan import SimulatedScan
 from unmix4d.decide.elbow import find_elbow
 from unmix4d.errors import Unmix4dWarning
-from unmix4d.records import CriterionCurve
+from unmix4d.records import CriterionCurve, Mixing
 
 TITLE = "unmix4d"
-PARTS = ("read", "prepare", "factorize", "decide", "resolve", "maps", "quality", "execute", "records")
+PARTS = ("read", "prepare", "factorize", "decide", "resolve", "measure", "maps", "quality", "execute", "records")
 WATCHED = (*PARTS, "api", "compiled", "config", "pipeline", "plan", "registry", "numpy", "scipy", "scikit-image")
 
 
@@ -35,6 +35,8 @@ def answer(path: Path, **options: object) -> Answer:
         warnings.simplefilter("ignore", Unmix4dWarning)
         found = unmix4d.unmix(unmix4d.open_scan(path), threads=1, **options)
     seconds = {"whole": time.perf_counter() - begun}
+    measured = found.overlap.measured
+    weights = found.clusters.crystal_weights if measured is None else measured.weights
     seconds |= {cost.stage: cost.seconds for cost in found.result.record.costs}
     return Answer(
         votes=_alone(found.decision.curves),
@@ -43,8 +45,19 @@ def answer(path: Path, **options: object) -> Answer:
         faults=tuple(step.name for step in found.result.survey.cleaning if step.found),
         labels=found.clusters.labels,
         patterns=found.clusters.crystal_patterns.astype(np.float64),
-        weights=found.clusters.crystal_weights.astype(np.float64),
+        weights=weights.astype(np.float64),
         seconds=seconds,
+        overlap=None if measured is None else _overlap(measured),
+    )
+
+
+def _overlap(measured: Mixing) -> Overlap:
+    return Overlap(
+        first=measured.first,
+        second=measured.second,
+        low=measured.low,
+        high=measured.high,
+        reported=measured.significant,
     )
 
 

@@ -10,6 +10,9 @@ from unmix4d.errors import InputError
 from unmix4d.maps.overlap import overlap_map
 from unmix4d.records import Edits, RunResult
 
+LOOKS = ("rename", "recolor")
+"""Operations that leave the crystals as they are."""
+
 
 def edits_of(result: RunResult, folder: Path | None, wanted: Edits | str | Path | None = None) -> Edits | None:
     """Find the edits of a run: those that are wanted, else ``edits.yaml`` of its folder, if there is one.
@@ -72,10 +75,14 @@ def edited(result: RunResult, edits: Edits | None) -> RunResult:
         return found
     check_run(found, edits)
     clusters = replay(found.clusters, found.probe_mask, edits.operations)
+    overlap = overlap_map(clusters.crystal_weights, clusters.labels, thresholds=found.overlap.thresholds)
+    if all(edit.do in LOOKS for edit in edits.operations):
+        # What was measured holds for the crystals of the run alone; its test would need the data again.
+        overlap = replace(overlap, measured=found.overlap.measured)
     return replace(
         found,
         clusters=clusters,
-        overlap=overlap_map(clusters.crystal_weights, clusters.labels, thresholds=found.overlap.thresholds),
+        overlap=overlap,
         comparison=regroup_comparison(found.comparison, found.factorization, found.clusters, clusters),
         edits=edits,
         found=found,

@@ -27,6 +27,16 @@ from unmix4d.records.base import (
 from unmix4d.records.edits import EDIT_KEYS, Edit, Edits
 from unmix4d.records.factors import FactoredMatrix, Factorization, Sweep
 from unmix4d.records.measured import Beam, CleaningStep, Geometry, PatternMatrix, Scan, Survey
+from unmix4d.records.mixing import (
+    OVERLAP_KINDS,
+    Interval,
+    Mixing,
+    NoiseModel,
+    OverlapKind,
+    PairOverlap,
+    Trajectory,
+    Unexplained,
+)
 from unmix4d.records.paper import Agreement, Change, PaperAnswer, PaperMap, PaperScores
 from unmix4d.records.runs import RunRecord, RunResult, StageCost
 from unmix4d.records.spots import DIRECT_BEAM, DOUBTFUL_BEAM, KEPT_AT_PIXEL, SpotTable
@@ -37,6 +47,7 @@ __all__ = [
     "EDIT_KEYS",
     "KEPT_AT_PIXEL",
     "NO_CRYSTAL",
+    "OVERLAP_KINDS",
     "OVERLAP_THRESHOLDS",
     "Agreement",
     "AnyArray",
@@ -60,7 +71,12 @@ __all__ = [
     "FloatArray",
     "Geometry",
     "IntArray",
+    "Interval",
+    "Mixing",
+    "NoiseModel",
+    "OverlapKind",
     "OverlapMap",
+    "PairOverlap",
     "PairwiseScores",
     "PaperAnswer",
     "PaperMap",
@@ -76,4 +92,6 @@ __all__ = [
     "StageCost",
     "Survey",
     "Sweep",
+    "Trajectory",
+    "Unexplained",
 ]

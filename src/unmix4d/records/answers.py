@@ -16,6 +16,7 @@ from unmix4d.records.base import (
     empty,
     require,
 )
+from unmix4d.records.mixing import Mixing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -164,10 +165,16 @@ class Crystals:
         Bragg spots, unit sum; 0 between them, in the beam and where pixels are masked.
     bragg : (n_probes, n_crystals) float32
         Counts of each crystal's spots at each probe.
+    spots : (n_crystals, pattern_y, pattern_x) float32
+        The spots that were fitted to the probes, in counts.
+    background : (n, pattern_y, pattern_x) float32
+        What the rest of every probe was fitted with; 0 in the beam and where pixels are masked.
     """
 
     patterns: FloatArray
     bragg: FloatArray
+    spots: FloatArray
+    background: FloatArray
 
     def __post_init__(self) -> None:
         require(len(self.patterns) == self.bragg.shape[1], "one pattern for each crystal")
@@ -262,6 +269,8 @@ class OverlapMap:
     level : (scan_y, scan_x) int8
         Number of thresholds that the ratio reaches; -1 where it is not assessed.
     thresholds : tuple of float
+    measured : Mixing or None
+        Fractions with intervals, significance, areas and pairs; None for fewer than two crystals.
     """
 
     ratio: FloatArray
@@ -269,6 +278,7 @@ class OverlapMap:
     second: IntArray
     level: IntArray
     thresholds: tuple[float, ...] = OVERLAP_THRESHOLDS
+    measured: Mixing | None = None
 
     def __post_init__(self) -> None:
         shapes = {self.ratio.shape, self.first.shape, self.second.shape, self.level.shape}

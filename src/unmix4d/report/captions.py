@@ -67,6 +67,28 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
             "Map of the ratio of the second to the first crystal's weight, from 0 to 1.",
             "The ratio itself. Overlap far inside a grain hints at stacked crystals, or at one that was split.",
         ),
+        "overlap_kinds": Caption(
+            "Map of significant overlap in two colours, at boundaries and stacked, over the cluster map in grey.",
+            "Where two crystals explain the counts significantly better than one. At a boundary the overlap is a "
+            "band between both; stacked is anything else.",
+        ),
+        "fraction": Caption(
+            "Map of the share of the second crystal, and map of half the width of its 95 % interval.",
+            "Share of the second crystal in the Bragg counts of both where overlap is significant, 0 where not; "
+            "and how sure it is, from the noise that was measured and from what patterns are off by.",
+        ),
+        "trajectory": Caption(
+            "Line across a boundary in the cluster map, weights and share along it, and patterns at its points: "
+            "measured, reconstruction, both parts and the residual.",
+            "Along the line: Bragg counts of each crystal, share of the second, and at the numbered points the "
+            "measured pattern, what the fit is the sum of, and what it leaves over. Only pixels outside of the "
+            "direct beam are fitted. The number above each column is the share.",
+        ),
+        "unexplained": Caption(
+            "Map of the probes that two crystals do not explain, and the mean pattern of what they leave over.",
+            "Where a third crystal is significant, and where the residual of two is large without one: double "
+            "diffraction, bending, or a crystal that was not found.",
+        ),
         "weights": Caption(
             "Weight maps of all {k} components, on one scale and each on its own.",
             "Counts of each component at every probe. Light grey: not used.",

@@ -16,6 +16,7 @@ from unmix4d.report.tables import (
     comparison_table,
     decision_table,
     overlap_table,
+    pairs_table,
 )
 
 
@@ -153,6 +154,7 @@ class Csv:
             "clusters.csv": clusters_table(result),
             "comparison.csv": comparison_table(result),
             "overlap.csv": overlap_table(result),
+            "overlap_pairs.csv": pairs_table(result),
             "cleaning.csv": cleaning_table(result),
         }
         for name, table in tables.items():

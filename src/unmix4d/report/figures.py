@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from unmix4d.records import RunResult
 from unmix4d.report.curve_figures import decision_figure, loss_figure, matrices_figure
+from unmix4d.report.line_figure import trajectory_figure
 from unmix4d.report.map_figures import (
     clusters_figure,
     overlap_colorblind_figure,
@@ -15,6 +16,7 @@ from unmix4d.report.map_figures import (
     survey_figure,
     weights_figure,
 )
+from unmix4d.report.mixing_figures import fraction_figure, kinds_figure, unexplained_figure
 from unmix4d.report.paper_figures import (
     paper_beside_figure,
     paper_clusters_figure,
@@ -41,6 +43,10 @@ FIGURES: Mapping[str, Draw] = MappingProxyType(
         "overlap": overlap_figure,
         "overlap_colorblind": overlap_colorblind_figure,
         "ratio": ratio_figure,
+        "overlap_kinds": kinds_figure,
+        "fraction": fraction_figure,
+        "trajectory": trajectory_figure,
+        "unexplained": unexplained_figure,
         "weights": weights_figure,
         "comparison": comparison_figure,
         "survey": survey_figure,

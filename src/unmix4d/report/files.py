@@ -19,7 +19,7 @@ OWN_NAMES = {
     "provenance.json",
     "report.html",
     "figures",
-    *("decision.csv", "clusters.csv", "comparison.csv", "overlap.csv", "cleaning.csv"),
+    *("decision.csv", "clusters.csv", "comparison.csv", "overlap.csv", "overlap_pairs.csv", "cleaning.csv"),
     *("components.hspy", "weights.hspy", "clusters.tif", "overlap.tif"),
 }
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from unmix4d.records import RunResult
-from unmix4d.report import paper_sections, sections, spots
+from unmix4d.report import mixing_sections, paper_sections, sections, spots
 from unmix4d.report.captions import CAPTIONS
 from unmix4d.report.figures import figures_of
 from unmix4d.report.files import written_whole
@@ -99,6 +99,7 @@ def render_report(result: RunResult) -> str:
         contents=_contents(result),
         sections=sections,
         paper=paper_sections,
+        mixing=mixing_sections,
         spots=spots,
         picture=page.picture,
         viewer=page,

@@ -224,9 +224,12 @@ def _mean_pattern(sheet: Sheet, result: RunResult, *, corner: Corner, size: Size
 
 
 def map_with_legend(
-    result: RunResult, image: FloatArray, lines: Sequence[Line], *, titles: Line, note: str
+    result: RunResult, image: FloatArray, lines: Sequence[Line], *, titles: Line, note: str, below: float = 0.0
 ) -> Sheet:
-    """Draw a map with a table (colour, words, number, share) to the right of it, or below where it is wide."""
+    """Draw a map with a table (colour, words, number, share) to the right of it, or below where it is wide.
+
+    ``below`` inches are left free at the bottom of the sheet.
+    """
     shape = result.geometry.scan_shape
     if len(lines) > MOST_LINES:
         rest = len(lines) - MOST_LINES
@@ -237,7 +240,7 @@ def map_with_legend(
     map_height = size[1] + BAR_STRIP
     left, top = (size[0] + 0.35, MARGIN) if beside else (MARGIN, MARGIN + map_height + 0.1)
     width = left + LEGEND_WIDTH if beside else max(size[0], LEGEND_WIDTH) + 2 * MARGIN
-    sheet = Sheet(width, max(map_height + 2 * MARGIN, top + table_height + MARGIN))
+    sheet = Sheet(width, max(map_height + 2 * MARGIN, top + table_height + MARGIN) + below)
     show_map(sheet, (MARGIN, MARGIN), size, image, result=result)
     columns = (left + 0.22, left + 2.05, left + 2.8)
     for column, words in zip(columns, titles, strict=True):

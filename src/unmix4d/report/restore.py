@@ -23,6 +23,7 @@ from unmix4d.records import (
     StageCost,
     Survey,
 )
+from unmix4d.report.mixing_store import restore_mixing
 from unmix4d.report.paper_store import restore_paper
 from unmix4d.report.spots import restore_spots
 
@@ -160,6 +161,7 @@ def _overlap(group: "h5py.Group") -> OverlapMap:
         second=group["second"][()],
         level=group["level"][()],
         thresholds=tuple(float(t) for t in group.attrs["thresholds"]),
+        measured=restore_mixing(group["measured"]) if "measured" in group else None,
     )
 
 

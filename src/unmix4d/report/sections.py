@@ -154,18 +154,18 @@ def components_shown(result: RunResult) -> Shown:
 def overlap_shown(result: RunResult) -> Shown:
     """Give the area of overlap at each threshold."""
     rows = [
-        (Cell(f"≥ {threshold:.2f}"), *_cells((n, _fixed(area, 2), _fixed(ratio, 3))))
-        for threshold, first, _, n, area, ratio in overlap_table(result).rows
+        (Cell(f"≥ {threshold:.2f}"), *_cells((n, _span(low, high), _fixed(area, 2), _fixed(ratio, 3))))
+        for threshold, first, _, n, area, ratio, low, high in overlap_table(result).rows
         if first == "all"
     ]
-    return Shown(header=("ratio", "probes", "area (%)", "mean ratio"), rows=rows)
+    return Shown(header=("ratio", "probes", "95 % interval", "area (%)", "mean ratio"), rows=rows)
 
 
 def pairs_shown(result: RunResult) -> Shown:
     """Give, for the pairs that overlap most, the number of probes at each threshold."""
     pairs: dict[tuple[int, int], dict[float, int]] = {}
     ratios: dict[tuple[int, int], float] = {}
-    for threshold, first, second, n, _, ratio in overlap_table(result).rows:
+    for threshold, first, second, n, _, ratio, *_ in overlap_table(result).rows:
         if first != "all":
             pairs.setdefault((first, second), {})[threshold] = n
             ratios.setdefault((first, second), ratio)
@@ -304,6 +304,10 @@ def number_cell(value: Any) -> Cell:  # noqa: ANN401 - numbers, words, or None
 
 def _fixed(value: float | None, digits: int) -> str | None:
     return None if value is None else f"{value:.{digits}f}"
+
+
+def _span(low: float | None, high: float | None) -> str | None:
+    return None if low is None or high is None else f"{low:,.0f} to {high:,.0f}"
 
 
 def _step(step: float | None, unit: str) -> str:

@@ -19,6 +19,7 @@ from unmix4d.records import (
     Survey,
 )
 from unmix4d.report.files import written_whole
+from unmix4d.report.mixing_store import save_mixing
 from unmix4d.report.paper_store import save_paper
 from unmix4d.report.restore import restore
 from unmix4d.report.spots import save_spots
@@ -144,6 +145,8 @@ def _save_overlap(file: "h5py.File", result: RunResult) -> None:
     _put(file, "overlap/second", overlap.second.astype(np.int16))
     _put(file, "overlap/level", overlap.level.astype(np.int8))
     file["overlap"].attrs["thresholds"] = np.array(overlap.thresholds)
+    if overlap.measured is not None:
+        save_mixing(file.create_group("overlap/measured"), overlap.measured)
 
 
 def _save_decision(file: "h5py.File", decision: Decision) -> None:

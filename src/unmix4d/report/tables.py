@@ -108,16 +108,41 @@ def overlap_table(result: RunResult) -> Table:
     """Give the overlap at each threshold: of all crystals together, then of each pair.
 
     ``area_percent`` is the share of the probes that were assessed. The rows of all crystals have "all" for both
-    crystals; pairs have the lower index first and only rows with any probe.
+    crystals; pairs have the lower index first and only rows with any probe. ``n_probes_low`` and ``n_probes_high``
+    are the 95 % interval of all crystals together, where overlap was measured.
     """
     rows: list[tuple[Any, ...]] = []
-    number = result.clusters.number
+    number, measured = result.clusters.number, result.overlap.measured
     for level, threshold in enumerate(result.overlap.thresholds, start=1):
         reached = result.overlap.level >= level
-        rows.append((threshold, ALL_PAIRS, ALL_PAIRS, *_extent(result.overlap, reached)))
+        area = None if measured is None else measured.areas[level - 1]
+        limits = (None, None) if area is None else (area.low, area.high)
+        rows.append((threshold, ALL_PAIRS, ALL_PAIRS, *_extent(result.overlap, reached), *limits))
         for (first, second), mine in _pairs(result.overlap, reached):
-            rows.append((threshold, number(first), number(second), *_extent(result.overlap, mine)))
-    return Table(("threshold", "first", "second", "n_probes", "area_percent", "mean_ratio"), rows)
+            rows.append((threshold, number(first), number(second), *_extent(result.overlap, mine), None, None))
+    header = ("threshold", "first", "second", "n_probes", "area_percent", "mean_ratio")
+    return Table((*header, "n_probes_low", "n_probes_high"), rows)
+
+
+def pairs_table(result: RunResult) -> Table:
+    """Give, for each pair of crystals and kind of overlap, area, mean fraction and significance.
+
+    ``fraction`` is the share of ``second`` in the Bragg counts of the two, over probes with significant overlap.
+    Areas in nm^2 are None unless the scan step is known.
+    """
+    measured, step, number = result.overlap.measured, result.geometry.scan_step_nm, result.clusters.number
+    header = ("first", "second", "kind", "n_regions", *_with_limits("n_probes"), *_with_limits("area_nm2"))
+    rows: list[tuple[Any, ...]] = []
+    for pair in () if measured is None else measured.pairs:
+        area, share = ((interval.value, interval.low, interval.high) for interval in (pair.area, pair.fraction))
+        nm2 = (None, None, None) if step is None else tuple(value * step**2 for value in area)
+        named = (number(pair.first), number(pair.second), pair.kind, pair.n_regions, int(area[0]), *area[1:])
+        rows.append((*named, *nm2, *share, pair.p_value))
+    return Table((*header, *_with_limits("fraction"), "p_value"), rows)
+
+
+def _with_limits(name: str) -> tuple[str, str, str]:
+    return name, f"{name}_low", f"{name}_high"
 
 
 def cleaning_table(result: RunResult) -> Table:

@@ -287,4 +287,9 @@ def _fit_data(
     )
     spots = _spots_of(alone, dictionary.entries[:n], rings)
     counts = spots.sum(axis=(1, 2), keepdims=True)
-    return Crystals(patterns=(spots / np.where(counts > 0, counts, 1)).astype(np.float32), bragg=bragg)
+    return Crystals(
+        patterns=(spots / np.where(counts > 0, counts, 1)).astype(np.float32),
+        bragg=bragg,
+        spots=_images(dictionary.entries[:n], rings).astype(np.float32),
+        background=_images(dictionary.entries[n:], rings).astype(np.float32),
+    )

@@ -1,0 +1,1 @@
+"""Overlap as a measurement: two crystals against one at every probe, on unfiltered counts."""
