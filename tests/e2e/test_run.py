@@ -20,6 +20,7 @@ FILES = {
     "clusters.csv",
     "comparison.csv",
     "overlap.csv",
+    "overlap_pairs.csv",
     "cleaning.csv",
     "components.hspy",
     "weights.hspy",
@@ -148,7 +149,10 @@ def test_the_report_can_be_written_again(unmix4d: Start, folder: Path) -> None:
     [
         ("hspy", {"components.hspy", "weights.hspy"}),
         ("tiff", {"clusters.tif", "overlap.tif"}),
-        ("csv", {"decision.csv", "clusters.csv", "comparison.csv", "overlap.csv", "cleaning.csv"}),
+        (
+            "csv",
+            {"decision.csv", "clusters.csv", "comparison.csv", "overlap.csv", "overlap_pairs.csv", "cleaning.csv"},
+        ),
     ],
 )
 def test_each_export_writes_its_files(

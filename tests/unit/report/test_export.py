@@ -72,7 +72,14 @@ def test_imagej_reads_planes_labels_and_scale(calibrated, tmp_path):
 
 def test_tables_are_utf8_csv_with_one_row_for_each_thing(calibrated, tmp_path):
     paths = {path.name: path for path in Csv().write(calibrated, tmp_path)}
-    assert set(paths) == {"decision.csv", "clusters.csv", "comparison.csv", "overlap.csv", "cleaning.csv"}
+    assert set(paths) == {
+        "decision.csv",
+        "clusters.csv",
+        "comparison.csv",
+        "overlap.csv",
+        "overlap_pairs.csv",
+        "cleaning.csv",
+    }
     tables = {}
     for name, path in paths.items():
         with path.open(encoding="utf-8", newline="") as file:

@@ -114,8 +114,9 @@ def overlapping(result):
 
 def test_overlap_counts_all_and_each_pair_at_each_threshold(result):
     table = overlap_table(overlapping(result))
-    assert table.header == ("threshold", "first", "second", "n_probes", "area_percent", "mean_ratio")
-    assert table.rows[:6] == [
+    names = ("threshold", "first", "second", "n_probes", "area_percent", "mean_ratio")
+    assert table.header == (*names, "n_probes_low", "n_probes_high")
+    assert [row[:6] for row in table.rows[:6]] == [
         (0.75, "all", "all", 4, 80.0, pytest.approx(3.4375 / 4)),
         (0.75, 0, 1, 2, 40.0, pytest.approx(0.78125)),
         (0.75, 1, 2, 2, 40.0, pytest.approx(0.9375)),
@@ -123,13 +124,13 @@ def test_overlap_counts_all_and_each_pair_at_each_threshold(result):
         (0.80, 0, 1, 1, 20.0, pytest.approx(0.8125)),
         (0.80, 1, 2, 2, 40.0, pytest.approx(0.9375)),
     ]
-    assert table.rows[-1] == (0.95, 1, 2, 1, 20.0, 1.0)
+    assert table.rows[-1] == (0.95, 1, 2, 1, 20.0, 1.0, None, None)
 
 
 def test_without_any_overlap_there_is_one_row_for_each_threshold(result):
     none = np.full(result.geometry.scan_shape, -1, dtype=np.int8)
     table = overlap_table(replace(result, overlap=replace(result.overlap, level=none)))
-    assert table.rows == [(t, "all", "all", 0, None, None) for t in result.overlap.thresholds]
+    assert [row[:6] for row in table.rows] == [(t, "all", "all", 0, None, None) for t in result.overlap.thresholds]
 
 
 def test_the_pairs_are_those_of_the_maps(result):
