@@ -12,7 +12,7 @@ from unmix4d.config import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-STAGES = ("read", "prepare", "factorize", "decide", "resolve", "compare", "report", "execute")
+STAGES = ("read", "prepare", "factorize", "decide", "resolve", "maps", "compare", "report", "execute")
 LINK = re.compile(r"\]\(([^)#\s]+)")
 
 
