@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import shift as shifted
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.accuracy.answer import Answer, Overlap
+from benchmarks.accuracy.answer import Answer
 from benchmarks.accuracy.scan import Truth
 
 Floats = NDArray[np.floating[Any]]
@@ -182,35 +182,6 @@ def mixing_error(fractions: Floats, weights: Floats, matched: Labels, ratio: Flo
     return float(error.mean())
 
 
-def coverage(truth: Truth, overlap: Overlap, matched: Labels) -> float:
-    """Share of the probes with two crystals (ratio 0.1 or more) whose interval holds the true share of the second.
-
-    Of those whose two named crystals both stand for true ones; NaN without any.
-    """
-    first, second = _true_of(overlap.first, matched), _true_of(overlap.second, matched)
-    judged = (truth.ratio >= MIXED) & (first >= 0) & (second >= 0)
-    if not judged.any():
-        return float("nan")
-    own, other = (truth.fractions[index[judged], *np.nonzero(judged)] for index in (first, second))
-    total = own + other
-    share = np.divide(other, total, out=np.zeros_like(total), where=total > 0)
-    return float(((share >= overlap.low[judged]) & (share <= overlap.high[judged])).mean())
-
-
-def _true_of(found: Labels, matched: Labels) -> NDArray[np.intp]:
-    """Replace found crystals by the true ones that they stand for; -1 = none."""
-    true = np.full(max(int(found.max()), int(matched.max(initial=-1))) + 2, -1, dtype=np.intp)
-    some = np.flatnonzero(matched >= 0)
-    true[matched[some]] = some
-    return true[found.astype(np.intp)]
-
-
-def false_overlap(truth: Truth, reported: Bools) -> float:
-    """Share of the probes that hold one crystal alone and are said to hold two; NaN without any."""
-    alone = (truth.labels >= 0) & (truth.second < 0)
-    return float(reported[alone].mean()) if alone.any() else float("nan")
-
-
 def confident_and_right(confidences: Sequence[str], errors: Sequence[int]) -> tuple[int, int]:
     """Of the answers of high confidence: how many have the true number of crystals, and how many there are."""
     sure = [error for confidence, error in zip(confidences, errors, strict=True) if confidence == "high"]
@@ -244,9 +215,6 @@ def score(truth: Truth, answer: Answer) -> dict[str, Any]:
         "minority": minority_found(truth.labels, answer.labels, matched, truth.minority),
         "mixing": mixing_error(truth.fractions, answer.weights, matched, truth.ratio),
     }
-    if answer.overlap is not None:
-        scored["coverage"] = coverage(truth, answer.overlap, matched)
-        scored["false_overlap"] = false_overlap(truth, answer.overlap.reported)
     for threshold in RATIOS:
         scored[f"ap{threshold:g}"] = average_precision(truth.ratio, found_ratio, lit, threshold)
         scored[f"iou{threshold:g}"] = overlap_iou(truth.ratio, found_ratio, lit, threshold)

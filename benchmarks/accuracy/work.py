@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.accuracy import methods, scores
+from benchmarks.accuracy import methods, pairs, scores
 from benchmarks.accuracy.answer import Answer
 from benchmarks.accuracy.faults import cell_of
 from benchmarks.accuracy.scan import SimulatedScan, make_scan
@@ -39,5 +39,5 @@ def judged(scan: SimulatedScan, answer: Answer) -> dict[str, Any]:
         "faults": answer.faults,
         "votes": {name: int(k) for name, k in answer.votes.items()},
         "seconds": dict(answer.seconds),
-        "scores": scores.score(scan.truth, answer),
+        "scores": scores.score(scan.truth, answer) | pairs.score(scan.truth, answer),
     }

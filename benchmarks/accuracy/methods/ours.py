@@ -17,7 +17,20 @@ from unmix4d.records import CriterionCurve, Mixing
 
 TITLE = "unmix4d"
 PARTS = ("read", "prepare", "factorize", "decide", "resolve", "measure", "maps", "quality", "execute", "records")
-WATCHED = (*PARTS, "api", "compiled", "config", "pipeline", "plan", "registry", "numpy", "scipy", "scikit-image")
+SCORES = ("accuracy/pairs", "accuracy/answer")
+WATCHED = (
+    *PARTS,
+    *SCORES,
+    "api",
+    "compiled",
+    "config",
+    "pipeline",
+    "plan",
+    "registry",
+    "numpy",
+    "scipy",
+    "scikit-image",
+)
 
 
 def run(scan: SimulatedScan, **options: object) -> Answer:
