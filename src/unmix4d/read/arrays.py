@@ -1,5 +1,6 @@
 """Scans from memory and from NumPy's own files."""
 
+import struct
 import zipfile
 from collections.abc import Mapping
 from math import prod
@@ -11,8 +12,12 @@ import numpy as np
 from unmix4d.errors import InputError, UsageError
 from unmix4d.read.calibration import Axis, microscope_of
 from unmix4d.read.found import REAL_KINDS, SCAN_NDIM, STACK_NDIM, Found, arrange
+from unmix4d.records import AnyArray
 
 LARGE_BYTES = 1 << 30
+# of the record before each member of a zip archive: where the lengths of name and extra field stand, and its size
+ZIP_NAME_LENGTHS_AT = 26
+ZIP_LOCAL_BYTES = 30
 HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -102,19 +107,42 @@ def read_npz(path: Path, dataset: str | None) -> Found:
     if not stacks:
         raise InputError(f"{path} holds no 3-D or 4-D array of real numbers, only {listed}")
     name = dataset or max(stacks, key=lambda key: (prod(stacks[key]), len(stacks[key])))
-    with np.load(path, allow_pickle=False) as archive:
-        patterns = archive[name]
-    large = patterns.nbytes > LARGE_BYTES
-    note = f"a .npz is read as a whole: {patterns.nbytes / 1e9:.1f} GB are held in memory; .npy would be mapped"
+    patterns = _mapped_member(path, name)
+    mapped = patterns is not None
+    if patterns is None:
+        with np.load(path, allow_pickle=False) as archive:
+            patterns = archive[name]
+    large = not mapped and patterns.nbytes > LARGE_BYTES
+    note = (
+        f"a compressed .npz is read as a whole: {patterns.nbytes / 1e9:.1f} GB are held in memory; "
+        ".npy would be mapped"
+    )
     return Found(
         patterns=patterns,
         name=str(path),
         path=path,
         format="NumPy .npz",
-        reader="numpy",
+        reader="numpy (memory map)" if mapped else "numpy",
         extra={"dataset": name},
         notes=(note,) if large else (),
     )
+
+
+def _mapped_member(path: Path, name: str) -> AnyArray | None:
+    """Map an array that lies in the archive as it is; None if it is compressed or in another order."""
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        member = archive.getinfo(f"{name}.npy")
+        if member.compress_type != zipfile.ZIP_STORED:
+            return None
+        file.seek(member.header_offset + ZIP_NAME_LENGTHS_AT)
+        file.seek(member.header_offset + ZIP_LOCAL_BYTES + sum(struct.unpack("<HH", file.read(4))))
+        read_header = HEADER_READERS.get(np.lib.format.read_magic(file))
+        if read_header is None:
+            return None
+        shape, fortran, dtype = read_header(file)
+        if fortran or file.tell() + prod(shape) * dtype.itemsize > path.stat().st_size:
+            return None
+        return np.memmap(path, dtype=dtype, mode="r", offset=file.tell(), shape=shape)
 
 
 def _npz_headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:

@@ -218,20 +218,21 @@ def microscope_of(metadata: Mapping[str, Any], original: Mapping[str, Any]) -> M
     instrument = metadata.get("Acquisition_instrument", {})
     known = instrument.get("TEM", {})
     return Microscope(
-        beam_energy_kev=_positive(known.get("beam_energy")),
-        camera_length_mm=_positive(known.get("camera_length")),
+        beam_energy_kev=positive(known.get("beam_energy")),
+        camera_length_mm=positive(known.get("camera_length")),
     )
 
 
 def blockfile_microscope(beam_energy_v: float, camera_length_tenth_mm: float) -> Microscope:
     """Beam energy and camera length as a .blo header stores them: volts and tenths of mm, 0 = unknown."""
     return Microscope(
-        beam_energy_kev=_positive(float(beam_energy_v) / 1e3),
-        camera_length_mm=_positive(float(camera_length_tenth_mm) / 10),
+        beam_energy_kev=positive(float(beam_energy_v) / 1e3),
+        camera_length_mm=positive(float(camera_length_tenth_mm) / 10),
     )
 
 
-def _positive(value: object) -> float | None:
+def positive(value: object) -> float | None:
+    """Give what a file holds as a number if it is finite and above 0, else None."""
     try:
         number = float(value)  # type: ignore[arg-type]  # whatever the file holds
     except (TypeError, ValueError):

@@ -3,9 +3,12 @@
 import importlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from unmix4d.errors import InputError, UsageError
 from unmix4d.read.calibration import Axis, Microscope, microscope_of, parse_unit
@@ -50,14 +53,7 @@ def read_hdf(path: Path, dataset: str | None) -> Found:
     UsageError
         If there is no array at ``dataset``, or several are equally large.
     """
-    import h5py  # noqa: PLC0415 - loads a C library
-
-    try:
-        file = h5py.File(
-            path, "r", rdcc_nbytes=CACHE_BYTES, rdcc_nslots=CACHE_SLOTS, rdcc_w0=CACHE_KEEPS_READ_CHUNKS
-        )
-    except OSError as error:
-        raise InputError(f"{path} is no complete HDF5 file ({error}); save or copy it again") from error
+    file = open_hdf(path)
     try:
         return _find(file, path, dataset)
     except BaseException:
@@ -65,9 +61,27 @@ def read_hdf(path: Path, dataset: str | None) -> Found:
         raise
 
 
+def open_hdf(path: Path) -> "h5py.File":
+    """Open an HDF5 file for reading whole scan lines.
+
+    Raises
+    ------
+    InputError
+        If it is damaged or no HDF5 file.
+    """
+    import h5py  # noqa: PLC0415 - loads a C library
+
+    try:
+        return h5py.File(
+            path, "r", rdcc_nbytes=CACHE_BYTES, rdcc_nslots=CACHE_SLOTS, rdcc_w0=CACHE_KEEPS_READ_CHUNKS
+        )
+    except OSError as error:
+        raise InputError(f"{path} is no complete HDF5 file ({error}); save or copy it again") from error
+
+
 def _find(file: "h5py.File", path: Path, dataset: str | None) -> Found:
     node = _named(file, dataset) if dataset is not None else _largest(file)
-    _require_filters(node)
+    require_filters(node)
     form, axes, order, microscope = _describe(node)
     patterns, axes = arrange(node, axes, order)
     return Found(
@@ -128,7 +142,7 @@ def _largest(file: "h5py.File") -> "h5py.Dataset":
     return stacks[-1]
 
 
-def _require_filters(node: "h5py.Dataset") -> None:
+def require_filters(node: "h5py.Dataset") -> None:
     """Refuse a dataset whose compression nobody here can undo; hdf5plugin brings most of them."""
     import h5py  # noqa: PLC0415 - loads a C library
 
@@ -141,7 +155,8 @@ def _require_filters(node: "h5py.Dataset") -> None:
         if not h5py.h5z.filter_avail(code):
             name = label.decode(errors="replace").partition(";")[0] or f"number {code}"
             raise InputError(
-                f"{node.file.filename} is compressed by {name}, which needs the package hdf5plugin: install it"
+                f"{node.file.filename} is compressed by {name}, which needs the package hdf5plugin: "
+                "pip install 'unmix4d[formats]'"
             )
 
 
@@ -157,7 +172,18 @@ def _describe(node: "h5py.Dataset") -> tuple[str, tuple[Axis, ...], tuple[int, .
     if all(f"dim{i + 1}" in group for i in range(n_axes)):
         axes = tuple(_emd_axis(group[f"dim{i + 1}"]) for i in range(n_axes))
         return "EMD (NCEM)", axes, _emd_order(axes, node.shape, group), Microscope()
+    if "axes" in group.attrs:
+        return "NeXus", _nexus_axes(group, n_axes), None, Microscope()
     return "HDF5", (), None, Microscope()
+
+
+def _nexus_axes(group: "h5py.Group", n_axes: int) -> tuple[Axis, ...]:
+    """Read the axes that a NeXus data group names in order; none if it names another number of them."""
+    names = [_text(name) for name in np.atleast_1d(group.attrs["axes"])]
+    if len(names) != n_axes:
+        return ()
+    axes = (_emd_axis(group[name]) if name in group else Axis() for name in names)
+    return tuple(replace(axis, name=name) for axis, name in zip(axes, names, strict=True))
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,9 @@
 
 import operator
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -112,6 +114,39 @@ class Frames:
         for frame, i in zip(out, wanted, strict=True):
             frame[...] = self.read_frame(i)
         return np.asarray(out[number])
+
+
+class Joined:
+    """Several stacks of patterns one after the other, as one (n, pattern_y, pattern_x)."""
+
+    def __init__(self, parts: Sequence[PatternArray]) -> None:
+        self.parts = tuple(parts)
+        self.bounds = (0, *accumulate(int(part.shape[0]) for part in parts))
+        self.shape = (self.bounds[-1], *parts[0].shape[1:])
+        self.dtype = np.dtype(parts[0].dtype)
+
+    def __getitem__(self, key: Any, /) -> AnyArray:  # noqa: ANN401 - whatever NumPy takes
+        wanted, number = _chosen(key, self.shape[0])
+        out = np.empty((len(wanted), *self.shape[1:]), self.dtype)
+        for part, (start, stop) in zip(self.parts, pairwise(self.bounds), strict=True):
+            first, last = bisect_left(wanted, start), bisect_left(wanted, stop)
+            if first < last:
+                inside = slice(wanted[first] - start, wanted[last - 1] - start + 1, wanted.step)
+                out[first:last] = part[inside]
+        return np.asarray(out[number])
+
+
+class Transposed:
+    """A stack whose stored axes are (pattern_x, pattern_y, n), as (n, pattern_y, pattern_x)."""
+
+    def __init__(self, stored: PatternArray) -> None:
+        self.stored = stored
+        self.shape = tuple(stored.shape[::-1])
+        self.dtype = np.dtype(stored.dtype)
+
+    def __getitem__(self, key: Any, /) -> AnyArray:  # noqa: ANN401 - whatever NumPy takes
+        wanted, number = _chosen(key, self.shape[0])
+        return np.asarray(np.asarray(self.stored[:, :, _slice(wanted)]).T[number])
 
 
 def _chosen(key: Any, size: int) -> tuple[range, int | slice]:  # noqa: ANN401 - whatever NumPy takes

@@ -10,36 +10,42 @@ from types import MappingProxyType
 from typing import Any
 
 from unmix4d.errors import InputError, ResourceError, Unmix4dError, UsageError
+from unmix4d.read.arina import is_arina, read_arina
 from unmix4d.read.arrays import from_array, from_signal, is_array, is_signal, read_npy, read_npz
+from unmix4d.read.beside import companions_of, patterns_of, with_sidecar
 from unmix4d.read.binary import read_blo, read_mib
 from unmix4d.read.calibration import Camera, Microscope, pattern_step, require_positive, scan_step
+from unmix4d.read.empad import read_empad
 from unmix4d.read.found import AXES_WANTED, Found, as_scan, check_array
 from unmix4d.read.frames import FRAME_SUFFIXES, TIFF_SUFFIXES, read_folder
 from unmix4d.read.hdf import is_velox, read_hdf
 from unmix4d.read.identity import describe, source_digest
+from unmix4d.read.matlab import read_mat
 from unmix4d.read.rosetta import LISTED_SUFFIXES, plugins_for, read_rosetta
 from unmix4d.read.tiff import read_tiff
+from unmix4d.read.topspin import read_app5
 from unmix4d.records import Geometry, Scan
 
 __all__ = ["Camera", "describe", "open_scan", "source_digest"]
 
-HDF_SUFFIXES = (".hspy", ".h5", ".hdf5", ".hdf", ".emd")
+HDF_SUFFIXES = (".hspy", ".h5", ".hdf5", ".hdf", ".emd", ".nxs")
 IMAGE_SUFFIXES = (".bmp", ".png", ".jpg", ".jpeg", ".gif")
-ARINA_ENDING = "_master.h5"
 ZARR_FOLDER = ".zspy"
 OWN_READERS: dict[str, Callable[[Path], Found]] = {
     ".blo": read_blo,
     ".mib": read_mib,
     ".npy": read_npy,
+    ".xml": read_empad,
+    ".raw": read_empad,
     **dict.fromkeys(TIFF_SUFFIXES, read_tiff),
 }
 DATASET_READERS: dict[str, Callable[[Path, str | None], Found]] = {
     ".npz": read_npz,
+    ".mat": read_mat,
+    ".app5": read_app5,
     **dict.fromkeys(HDF_SUFFIXES, read_hdf),
 }
 SUPPORTED = ", ".join(sorted({*OWN_READERS, *DATASET_READERS, *LISTED_SUFFIXES}))
-# files beside the one that is named, with its stem: Merlin's scan shape, EMPAD's patterns
-COMPANIONS = (".hdr", ".raw")
 N_REOPENED = 2
 
 Stamp = tuple[int, int, int]
@@ -144,11 +150,8 @@ def _reopen(path: str, stamp: Stamp, given: Given) -> Scan:
 
 def _stamp(path: Path) -> Stamp:
     """Count the files of a scan and their bytes, and take the latest change (ns)."""
-    if path.is_dir():
-        files = [file for file in path.rglob("*") if file.is_file()]
-    else:
-        beside = (path.with_suffix(suffix) for suffix in COMPANIONS)
-        files = [path, *(file for file in beside if file.is_file() and file != path)]
+    folder = path.is_dir()
+    files = [file for file in path.rglob("*") if file.is_file()] if folder else [path, *companions_of(path)]
     states = [file.stat() for file in files]
     return len(states), sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)
 
@@ -185,11 +188,12 @@ def _find(source: object, dataset: str | None) -> Found:
 def _find_path(path: Path, dataset: str | None) -> Found:
     """Open a file or folder; whatever a library raises becomes one sentence."""
     _require_content(path)
+    path = patterns_of(path)
     suffix = path.suffix.lower()
     if dataset is not None and suffix not in DATASET_READERS:
         raise UsageError(f"dataset only applies to {', '.join(DATASET_READERS)} files, not to {path}")
     try:
-        return replace(_dispatch(path, suffix, dataset), path=path.absolute())
+        return with_sidecar(replace(_dispatch(path, suffix, dataset), path=path.absolute()))
     except Unmix4dError:
         raise
     except MemoryError as error:
@@ -212,7 +216,9 @@ def _require_content(path: Path) -> None:
 def _dispatch(path: Path, suffix: str, dataset: str | None) -> Found:
     if path.is_dir() and suffix != ZARR_FOLDER:
         return read_folder(path)
-    if path.name.endswith(ARINA_ENDING) or (suffix == ".emd" and is_velox(path)):
+    if is_arina(path):
+        return read_arina(path)
+    if suffix == ".emd" and is_velox(path):
         return read_rosetta(path)
     if suffix in DATASET_READERS:
         return DATASET_READERS[suffix](path, dataset)

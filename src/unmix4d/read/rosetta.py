@@ -14,12 +14,14 @@ import numpy as np
 
 from unmix4d.errors import InputError
 from unmix4d.read.calibration import Axis, microscope_of
-from unmix4d.read.found import SCAN_NDIM, STACK_NDIM, Found, arrange
+from unmix4d.read.found import AXES_WANTED, SCAN_NDIM, STACK_NDIM, Found, arrange
 from unmix4d.read.lazy import PATTERN_NDIM
 from unmix4d.records import PatternArray
 
 # 4D-STEM formats among the many that RosettaSciIO reads, for messages
-LISTED_SUFFIXES = (".app5", ".dm4", ".mrc", ".nxs", ".ser", ".tvips", ".xml", ".zspy")
+LISTED_SUFFIXES = (".dm3", ".dm4", ".mrc", ".ser", ".tvips", ".zspy")
+NO_SCANS = frozenset({"Impulse", "Protochips", "JobinYvon", "MRCZ", "DENS", "USID", "Delmic", "Tofwerk"})
+NEEDED = {"numcodecs": "zarr", "zarr": "zarr", "hdf5plugin": "hdf5plugin", "imagecodecs": "imagecodecs"}
 BAND_BYTES = 64 << 20
 
 FileReader = Callable[..., Sequence[Mapping[str, Any]]]
@@ -34,6 +36,7 @@ def plugins_for(suffix: str) -> dict[str, str]:
         plugin["name"]: plugin["api"]
         for plugin in IO_PLUGINS
         if wanted in {extension.lower() for extension in plugin["file_extensions"]}
+        and plugin["name"] not in NO_SCANS
     }
 
 
@@ -47,7 +50,7 @@ def read_rosetta(path: Path) -> Found:
     InputError
         If no plugin can read it or none finds an array of three or four axes.
     """
-    failures = []
+    failures, others = [], []
     for name, module in plugins_for(path.suffix).items():
         with _quiet() as caught:
             try:
@@ -55,16 +58,22 @@ def read_rosetta(path: Path) -> Found:
                 signals, notes = _load(reader, path)
                 for each in signals:
                     _probe(each["data"])
+            except ModuleNotFoundError as error:
+                package = NEEDED.get(error.name or "", error.name)
+                failures.append(f"{name} needs the package {package}: pip install 'unmix4d[formats]'")
+                continue
             except Exception as error:  # noqa: BLE001 - plugins raise anything on files that are not theirs
                 failures.append(f"{name}: {_first_line(error)}")
                 continue
         stacks = [each for each in signals if len(each["data"].shape) in {STACK_NDIM, SCAN_NDIM}]
         if not stacks:
-            shapes = ", ".join(str(each["data"].shape) for each in signals) or "nothing"
-            failures.append(f"{name}: finds {shapes}")
+            others += [tuple(map(int, each["data"].shape)) for each in signals]
             continue
         signal = max(stacks, key=lambda each: (len(each["data"].shape), prod(each["data"].shape)))
         return _found(signal, path, name, (*notes, *(_first_line(each.message) for each in caught)))
+    if others:
+        kind = "a single 2-D image" if len(others) == 1 and len(others[0]) == PATTERN_NDIM else "no scan"
+        raise InputError(f"{path} holds {kind} of shape {', '.join(map(str, others))}; {AXES_WANTED}")
     raise InputError(
         f"{path} could not be read as a scan by RosettaSciIO ({'; '.join(failures)}); "
         "it may be damaged, cut short, or hold no array of three or four axes"
@@ -99,6 +108,8 @@ def _load(reader: FileReader, path: Path) -> tuple[Sequence[Mapping[str, Any]], 
     options = inspect.signature(reader).parameters
     if "lazy" not in options:
         return reader(str(path)), ["this format is read as a whole"]
+    if "rechunking" in options:  # one piece for each file, which is mapped: patterns are picked from it
+        return reader(str(path), lazy=True, rechunking=False), []
     try:
         signals = reader(str(path), lazy=True)
     except NotImplementedError:
@@ -139,8 +150,16 @@ def _found(signal: Mapping[str, Any], path: Path, plugin: str, notes: Sequence[s
         reader=f"RosettaSciIO ({plugin})",
         axes=axes_in_order,
         microscope=microscope_of(signal.get("metadata", {}), signal.get("original_metadata", {})),
-        notes=tuple(notes),
+        notes=(*notes, *_off_raster(path)),
     )
+
+
+def _off_raster(path: Path) -> tuple[str, ...]:
+    """Say so where a Direct Electron camera kept the places of the probes: they were not scanned line by line."""
+    places = path.with_name(f"{path.stem.removesuffix('_movie')}_scan_coordinates.csv")
+    if path.suffix.lower() != ".mrc" or not places.is_file():
+        return ()
+    return (f"the probes lie at the places in {places.name}, not on a raster: maps show them in order of time",)
 
 
 def _first_line(message: object) -> str:

@@ -60,7 +60,7 @@ def test_npz_takes_the_largest_array(tmp_path: Path) -> None:
 
 def test_large_npz_leaves_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrays, "LARGE_BYTES", 1000)
-    np.savez(tmp_path / "scan.npz", data=SCAN)
+    np.savez_compressed(tmp_path / "scan.npz", data=SCAN)
     assert "held in memory" in open_scan(tmp_path / "scan.npz").metadata["notes"][0]
 
 
@@ -84,3 +84,18 @@ def test_truncated_npz(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(InputError, match=r"is no complete .npz file"):
         open_scan(path)
+
+
+def test_npz_that_is_not_compressed_is_mapped(tmp_path: Path) -> None:
+    np.savez(tmp_path / "scan.npz", label=np.zeros((3, 4)), data=SCAN)
+    scan = open_scan(tmp_path / "scan.npz")
+    assert isinstance(scan.patterns, np.memmap)
+    assert scan.metadata["reader"] == "numpy (memory map)"
+    np.testing.assert_array_equal(scan.rows(0, SCAN.shape[0]), SCAN)
+
+
+def test_npz_in_fortran_order_is_read(tmp_path: Path) -> None:
+    np.savez(tmp_path / "scan.npz", data=np.asfortranarray(SCAN))
+    scan = open_scan(tmp_path / "scan.npz")
+    assert scan.metadata["reader"] == "numpy"
+    np.testing.assert_array_equal(scan.rows(0, SCAN.shape[0]), SCAN)

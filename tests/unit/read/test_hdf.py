@@ -166,7 +166,10 @@ def test_missing_decompressor_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         file.create_dataset("data", data=SCAN, chunks=(1, 4, 5, 6), compression="gzip")
     monkeypatch.setattr(h5py.h5z, "filter_avail", lambda _: False)
     monkeypatch.setattr(hdf.importlib, "import_module", no_plugin)
-    with pytest.raises(InputError, match=r"compressed by deflate, which needs the package hdf5plugin: install it"):
+    with pytest.raises(
+        InputError,
+        match=r"compressed by deflate, which needs the package hdf5plugin: pip install 'unmix4d\[formats\]'",
+    ):
         open_scan(tmp_path / "scan.h5")
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmix4d.read.lazy import Folded, Frames, Reordered, Unfolded
+from unmix4d.read.lazy import Folded, Frames, Joined, Reordered, Transposed, Unfolded
 
 SHAPE = (4, 5, 2, 3)
 SCAN = np.arange(np.prod(SHAPE)).reshape(SHAPE)
@@ -77,3 +77,23 @@ def test_index_out_of_range(key: object) -> None:
 def test_backward_slices_are_refused() -> None:
     with pytest.raises(IndexError, match="forward slices only"):
         Folded(STACK, SHAPE[:2])[::-1]
+
+
+@given(st.integers(-20, 20), st.integers(-20, 20), st.integers(1, 6))
+def test_stacks_in_a_row_are_one(start: int, stop: int, step: int) -> None:
+    joined = Joined([STACK[:3], STACK[3:4], STACK[4:]])
+    assert joined.shape == STACK.shape
+    np.testing.assert_array_equal(joined[start:stop:step], STACK[start:stop:step])
+
+
+def test_single_patterns_of_stacks_in_a_row() -> None:
+    joined = Joined([STACK[:3], STACK[3:]])
+    for i in (0, 2, 3, 19, -1):
+        np.testing.assert_array_equal(joined[i], STACK[i])
+
+
+def test_stack_that_is_stored_backwards() -> None:
+    backwards = Transposed(np.ascontiguousarray(STACK.T))
+    assert backwards.shape == STACK.shape
+    np.testing.assert_array_equal(backwards[3:9:2], STACK[3:9:2])
+    np.testing.assert_array_equal(backwards[-1], STACK[-1])

@@ -28,7 +28,9 @@ FORMATS = {
     "scan_12x10_ncem.emd": None,
     "scan_12x10_py4dstem_emd1.h5": None,
     "scan_12x10_stack.tif": (12, 10),
+    "scan_12x10.mat": None,
     "scan_x10_y12.xml": None,
+    "scan_x10_y12.raw": None,
     "bmp_sequence": (12, 10),
 }
 

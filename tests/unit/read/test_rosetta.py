@@ -74,14 +74,27 @@ def test_failures_of_all_plugins_are_one_sentence(monkeypatch: pytest.MonkeyPatc
     def wrong(filename: str) -> Sequence[Mapping[str, Any]]:
         raise ValueError(f"{filename} is not mine\nand more")
 
-    def spectrum(filename: str) -> Sequence[Mapping[str, Any]]:  # noqa: ARG001 - as plugins are called
-        return [signal(np.ones((8, 8)))]
+    def without_package(filename: str) -> Sequence[Mapping[str, Any]]:
+        raise ModuleNotFoundError(f"no package for {filename}", name="numcodecs")
 
-    use(monkeypatch, wrong, spectrum)
+    use(monkeypatch, wrong, without_package)
     with pytest.raises(InputError) as caught:
         read_rosetta(Path("scan.fake"))
-    assert "(FAKE0: scan.fake is not mine; FAKE1: finds (8, 8))" in str(caught.value)
+    needed = "FAKE1 needs the package zarr: pip install 'unmix4d[formats]'"
+    assert f"(FAKE0: scan.fake is not mine; {needed})" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_holds_an_image_is_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(filename: str) -> Sequence[Mapping[str, Any]]:
+        raise ValueError(f"{filename} is not mine")
+
+    def image(filename: str) -> Sequence[Mapping[str, Any]]:  # noqa: ARG001 - as plugins are called
+        return [signal(np.ones((8, 8)))]
+
+    use(monkeypatch, wrong, image)
+    with pytest.raises(InputError, match=r"^scan.fake holds a single 2-D image of shape \(8, 8\); a scan has"):
+        read_rosetta(Path("scan.fake"))
 
 
 def test_data_file_that_is_missing_is_found_at_open(monkeypatch: pytest.MonkeyPatch) -> None:
