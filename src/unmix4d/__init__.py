@@ -1,5 +1,6 @@
 """unmix4d: how many crystals a 4D-STEM scan holds, where they are and where they overlap."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -7,14 +8,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from unmix4d.api import Run, make_demo_scan, open_scan, unmix
     from unmix4d.config import Settings
+    from unmix4d.conversion import convert
 
-__all__ = ["Run", "Settings", "__version__", "make_demo_scan", "open_scan", "unmix"]
+__all__ = ["Run", "Settings", "__version__", "convert", "make_demo_scan", "open_scan", "unmix"]
+
+ELSEWHERE = {"convert": "unmix4d.conversion"}
+"""Public names that do not live in `unmix4d.api`."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     """Load public names when they are used, so that importing the package costs nothing."""
     if name in __all__:
-        from unmix4d import api  # noqa: PLC0415 - on purpose
-
-        return getattr(api, name)
+        return getattr(import_module(ELSEWHERE.get(name, "unmix4d.api")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, TypeVar
 
 import typer
@@ -11,13 +12,18 @@ from unmix4d.config import Settings
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
-def with_settings(*names: str) -> Callable[[Command], Command]:
-    """Give a command one option for each of these settings; they arrive as text, None where not given."""
+def with_settings(*names: str, more: Mapping[str, object] = MappingProxyType({})) -> Callable[[Command], Command]:
+    """Give a command one option for each of these settings; they arrive as text, None where not given.
+
+    ``more`` has options of the command's own, name and annotation, which arrive beside them.
+    """
+    kind = inspect.Parameter.KEYWORD_ONLY
+    others = [inspect.Parameter(name, kind, default=None, annotation=what) for name, what in more.items()]
 
     def decorate(command: Command) -> Command:
         signature = inspect.signature(command)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        with_options = signature.replace(parameters=[*own, *map(_option, names)])
+        with_options = signature.replace(parameters=[*own, *others, *map(_option, names)])
         command.__signature__ = with_options  # type: ignore[attr-defined]
         return command
 

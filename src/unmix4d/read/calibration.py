@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from unmix4d.electrons import wavelength_angstrom
 from unmix4d.errors import UsageError
 
 Kind = Literal["length", "reciprocal", "angle", "pixel"]
-
-# CODATA 2018, SI
-PLANCK = 6.62607015e-34
-ELECTRON_MASS = 9.1093837015e-31
-ELEMENTARY_CHARGE = 1.602176634e-19
-LIGHT_SPEED = 299792458.0
 
 NM: Mapping[str, float] = MappingProxyType(
     {"m": 1e9, "cm": 1e7, "mm": 1e6, "um": 1e3, "nm": 1.0, "Å": 0.1, "pm": 1e-3},
@@ -104,25 +99,6 @@ def require_positive(value: float, name: str) -> None:
     """Raise UsageError unless ``value`` is a finite number above 0."""
     if not (math.isfinite(value) and value > 0):
         raise UsageError(f"{name} must be a positive number, not {value}")
-
-
-def wavelength_angstrom(voltage_kv: float) -> float:
-    """Relativistic wavelength of electrons, Å.
-
-    Parameters
-    ----------
-    voltage_kv : float
-        Accelerating voltage, kV.
-
-    Returns
-    -------
-    float
-        ``h / sqrt(2 m e V (1 + e V / (2 m c^2)))``; 0.02508 Å at 200 kV.
-    """
-    energy = ELEMENTARY_CHARGE * voltage_kv * 1e3
-    rest_energy = ELECTRON_MASS * LIGHT_SPEED**2
-    momentum = math.sqrt(2 * ELECTRON_MASS * energy * (1 + energy / (2 * rest_energy)))
-    return PLANCK / momentum * 1e10
 
 
 def parse_unit(text: object) -> tuple[Kind, float] | None:

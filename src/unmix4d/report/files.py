@@ -1,17 +1,15 @@
-"""Files that appear whole or not at all: written beside their final name, then renamed."""
+"""The folder of a run, which appears whole or not at all."""
 
-import errno
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 from unmix4d.errors import ResourceError, UsageError
+from unmix4d.write.whole import as_resource_error, beside, reserve, written_whole
 
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-RESERVE_STEP = 2**20
+__all__ = ["as_resource_error", "check_folder", "folder_written_whole", "reserve", "written_whole"]
+
 RUN_MARK = "result.h5"
 OWN_NAMES = {
     RUN_MARK,
@@ -22,51 +20,6 @@ OWN_NAMES = {
     *("decision.csv", "clusters.csv", "comparison.csv", "overlap.csv", "overlap_pairs.csv", "cleaning.csv"),
     *("components.hspy", "weights.hspy", "clusters.tif", "overlap.tif"),
 }
-
-
-def as_resource_error(error: OSError, path: Path) -> ResourceError:
-    """Say in one sentence why ``path`` could not be written."""
-    if error.errno in DISK_FULL or "No space left" in str(error):
-        return ResourceError(
-            f"{path} could not be written: the disk is full; free some space or choose another place"
-        )
-    reason = error.strerror or str(error)
-    return ResourceError(f"{path} could not be written: {reason}; choose a place that you may write to")
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place when the block ends well.
-
-    Raises
-    ------
-    ResourceError
-        If it cannot be written; nothing half-written is left.
-    """
-    part = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
-    try:
-        yield part
-        _flush(part)
-        part.replace(path)
-    except OSError as error:
-        raise as_resource_error(error, path) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def reserve(path: Path, n_bytes: int) -> None:
-    """Make sure that ``n_bytes`` fit, for writers that cannot report a full disk cleanly themselves (HDF5)."""
-    with path.open("wb") as file:
-        for _ in range(0, n_bytes, RESERVE_STEP):
-            file.write(bytes(RESERVE_STEP))
-    path.unlink()
-
-
-def _flush(path: Path) -> None:
-    """Make sure that the bytes are on the disk before the name is."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def check_folder(folder: Path, *, overwrite: bool = False) -> None:
@@ -92,7 +45,7 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
         )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        probe = _beside(folder)
+        probe = beside(folder)
         probe.mkdir()
         probe.rmdir()
     except OSError as error:
@@ -120,7 +73,7 @@ def folder_written_whole(folder: Path, *, overwrite: bool = False) -> Iterator[P
     """
     folder = folder.resolve()
     check_folder(folder, overwrite=overwrite)
-    part, old = _beside(folder), _beside(folder)
+    part, old = beside(folder), beside(folder)
     try:
         part.mkdir()
         yield part
@@ -139,8 +92,3 @@ def folder_written_whole(folder: Path, *, overwrite: bool = False) -> Iterator[P
     finally:
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _beside(path: Path) -> Path:
-    """Give a hidden name in the same folder that nobody else uses."""
-    return path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")

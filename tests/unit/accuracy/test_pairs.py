@@ -7,7 +7,7 @@ import pytest
 from benchmarks.accuracy.answer import Overlap
 from benchmarks.accuracy.pairs import coverage, false_overlap
 
-# Four probes: crystal 0 alone, a half of each, a fifth of crystal 1, and one with a third crystal that nobody found.
+# Four probes: crystal 0 alone, a half of each, a fifth of crystal 1, and one with a crystal that nobody found.
 FRACTIONS = np.array([[1.0, 0.5, 0.8, 0.5], [0.0, 0.5, 0.2, 0.0], [0.0, 0.0, 0.0, 0.5]])[:, None]
 TRUTH = SimpleNamespace(
     fractions=FRACTIONS,

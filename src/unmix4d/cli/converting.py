@@ -1,0 +1,67 @@
+"""The command that writes a scan in another format."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unmix4d.cli.answers import print_mapping, show_progress
+from unmix4d.cli.commands import READING, JsonOption, QuietOption, ScanArgument, app
+from unmix4d.cli.leaving import interrupts
+from unmix4d.cli.options import given, with_settings
+
+OF_THE_FILE = {
+    "dtype": Annotated[
+        str | None, typer.Option(metavar="TYPE", help="Type to write, such as uint16, if the format has several.")
+    ],
+    "beam_energy": Annotated[
+        float | None, typer.Option(metavar="KEV", help="Beam energy, where the file does not say; .blo needs it.")
+    ],
+}
+
+
+@app.command()
+@with_settings(*READING, "memory", more=OF_THE_FILE)
+def convert(
+    scan: ScanArgument,
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write; without a suffix, a folder of frames.")
+    ],
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="FORMAT", help="blo, mib, mrc, hspy, zspy, h5, npy, npz, tif, bmp, png or tifs."),
+    ] = None,
+    scale: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|clip|linear|sqrt",
+            help="Counts that the format cannot hold: cut them, or make the largest count the largest number; auto "
+            "keeps counts where it can and is linear where it must.",
+        ),
+    ] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    **options: str | None,
+) -> None:
+    """Write a scan in another format, block by block, with its calibration."""
+    from unmix4d import conversion
+
+    chosen: dict[str, Any] = dict(given(options))
+    with show_progress(quiet=quiet) as show:
+
+        def progress(stage: str, done: float, total: float) -> None:
+            interrupts.check()
+            show(stage, done, total)
+
+        told = conversion.convert(
+            scan,
+            out,
+            to=to,
+            scale=scale,  # type: ignore[arg-type]  # checked there
+            overwrite=overwrite,
+            progress=progress,
+            **chosen,
+        )
+    print_mapping(told, as_json=json)

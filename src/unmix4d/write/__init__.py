@@ -1,0 +1,1 @@
+"""Scans as files of other programs, block by block."""
