@@ -7,12 +7,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from unmix4d.api import Run, make_demo_scan, open_scan, unmix
+    from unmix4d.astar import export_astar
     from unmix4d.config import Settings
     from unmix4d.conversion import convert
 
-__all__ = ["Run", "Settings", "__version__", "convert", "make_demo_scan", "open_scan", "unmix"]
+__all__ = ["Run", "Settings", "__version__", "convert", "export_astar", "make_demo_scan", "open_scan", "unmix"]
 
-ELSEWHERE = {"convert": "unmix4d.conversion"}
+ELSEWHERE = {"convert": "unmix4d.conversion", "export_astar": "unmix4d.astar"}
 """Public names that do not live in `unmix4d.api`."""
 
 
