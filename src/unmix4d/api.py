@@ -210,6 +210,18 @@ class Run:
         write_figures(self.result, Path(folder))
         return Path(folder)
 
+    def to_hyperspy(self) -> Any:  # noqa: ANN401 - hyperspy is not imported for its types
+        """Give a lazy HyperSpy signal of the model, whose ``learning_results`` HyperSpy's own plots draw."""
+        from unmix4d.report.signals import to_hyperspy  # noqa: PLC0415 - needs hyperspy
+
+        return to_hyperspy(self.result)
+
+    def to_xarray(self) -> Any:  # noqa: ANN401 - xarray is not imported for its types
+        """Give components, weights, maps and overlap as an xarray Dataset with calibrated coordinates."""
+        from unmix4d.report.signals import to_xarray  # noqa: PLC0415 - needs xarray
+
+        return to_xarray(self.result)
+
     def explore(self, source: Any = None) -> "ExplorerWidget":  # noqa: ANN401 - as open_scan
         """Show the run in a notebook: maps, patterns, overlap, other k, virtual images.
 

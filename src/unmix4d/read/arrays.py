@@ -41,6 +41,29 @@ def from_array(array: Any) -> Found:  # noqa: ANN401 - any array by its attribut
     return Found(patterns=array, name=f"the {form}", format=form, reader="unmix4d")
 
 
+def is_labelled(source: object) -> bool:
+    """Tell an xarray DataArray by its attributes."""
+    return all(hasattr(source, name) for name in ("dims", "coords", "attrs", "data"))
+
+
+def from_labelled(labelled: Any) -> Found:  # noqa: ANN401 - xarray is not imported
+    """Take data and coordinates of an xarray DataArray with its axes in our order; dask arrays stay lazy."""
+    axes = []
+    for name in labelled.dims:
+        coordinate = labelled.coords.get(name)
+        values = np.empty(0) if coordinate is None else np.asarray(coordinate.values)
+        known = values.ndim == 1 and len(values) > 1 and values.dtype.kind in REAL_KINDS
+        units = "" if coordinate is None else str(coordinate.attrs.get("units", ""))
+        axes.append(Axis(step=float(values[1] - values[0]) if known else None, unit=units, name=str(name)))
+    return Found(
+        patterns=labelled.data,
+        name="the DataArray",
+        format="xarray DataArray",
+        reader="unmix4d",
+        axes=tuple(axes),
+    )
+
+
 def from_signal(signal: Any) -> Found:  # noqa: ANN401 - HyperSpy is not imported
     """Take data, axes and microscope from a HyperSpy or pyxem signal, lazy or not."""
     manager = signal.axes_manager

@@ -11,7 +11,16 @@ from typing import Any
 
 from unmix4d.errors import InputError, ResourceError, Unmix4dError, UsageError
 from unmix4d.read.arina import is_arina, read_arina
-from unmix4d.read.arrays import from_array, from_signal, is_array, is_signal, read_npy, read_npz
+from unmix4d.read.arrays import (
+    from_array,
+    from_labelled,
+    from_signal,
+    is_array,
+    is_labelled,
+    is_signal,
+    read_npy,
+    read_npz,
+)
 from unmix4d.read.beside import companions_of, patterns_of, with_sidecar
 from unmix4d.read.binary import read_blo, read_mib
 from unmix4d.read.calibration import Camera, Microscope, pattern_step, require_positive, scan_step
@@ -180,6 +189,8 @@ def _find(source: object, dataset: str | None) -> Found:
         raise UsageError("dataset names an array inside a file, but the source is data in memory")
     if is_signal(source):
         return from_signal(source)
+    if is_labelled(source):
+        return from_labelled(source)
     if is_array(source):
         return from_array(source)
     raise UsageError(f"cannot open a {type(source).__name__} as a scan: give a path, an array or a HyperSpy signal")
