@@ -10,10 +10,21 @@ if TYPE_CHECKING:
     from unmix4d.astar import export_astar
     from unmix4d.config import Settings
     from unmix4d.conversion import convert
+    from unmix4d.estimator import NMF
 
-__all__ = ["Run", "Settings", "__version__", "convert", "export_astar", "make_demo_scan", "open_scan", "unmix"]
+__all__ = [
+    "NMF",
+    "Run",
+    "Settings",
+    "__version__",
+    "convert",
+    "export_astar",
+    "make_demo_scan",
+    "open_scan",
+    "unmix",
+]
 
-ELSEWHERE = {"convert": "unmix4d.conversion", "export_astar": "unmix4d.astar"}
+ELSEWHERE = {"convert": "unmix4d.conversion", "export_astar": "unmix4d.astar", "NMF": "unmix4d.estimator"}
 """Public names that do not live in `unmix4d.api`."""
 
 
