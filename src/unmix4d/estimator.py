@@ -54,8 +54,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
 
     Notes
     -----
-    `transform` gives the non-negative least squares solution for each row, under the weights of the columns that `fit`
-    used. The result is in the unit of X, and that of a row times a number is times that number.
+    `transform` gives the non-negative least squares solution for each row, under the weights of the columns that
+    `fit` used. The result is in the unit of X, and that of a row times a number is times that number.
     """
 
     def __init__(

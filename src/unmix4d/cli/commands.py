@@ -73,12 +73,14 @@ def _top(
 @app.command()
 @with_settings(*Settings.model_fields)
 def run(
-    scan: Annotated[
-        Path | None, typer.Argument(metavar="SCAN", help="File or folder of frames to read; not with --resume.")
+    scans: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="SCAN...", help="File or folder of frames to read, or several; not with --resume."),
     ] = None,
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder to write; default: SCAN's name-run.")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder to write; default: SCAN's name-run. Of several scans: for all."),
     ] = None,
     overwrite: OverwriteOption = False,
     resume: Annotated[
@@ -93,11 +95,15 @@ def run(
 ) -> None:
     """Find the crystals of a scan, map them and their overlap, and write a report.
 
-    Options given here go before those of --config.
+    Options given here go before those of --config. Several scans share one table, OUT/scans.csv.
     """
     named = None if config is None else Settings.from_yaml(config)
     wanted = {} if named is None else {name: getattr(named, name) for name in named.model_fields_set}
     wanted |= given(options)
+    scan = scans[0] if scans else None
+    if scans and len(scans) > 1:
+        folder_of_all = out if resume is None and not dry_run else None
+        _several(scans, wanted, folder_of_all, overwrite=overwrite, as_json=json, quiet=quiet)
     if resume is not None and out is not None:
         raise UsageError("--resume OUT names the folder to write: leave --out out")
     if resume is None and scan is None:
@@ -106,6 +112,17 @@ def run(
     output = _Output(folder=folder, overwrite=overwrite, as_json=json, quiet=quiet)
     begin = _new if resume is None else _resumed
     begin(scan, wanted, output, dry_run=dry_run)
+
+
+def _several(
+    scans: list[Path], wanted: dict[str, Any], out: Path | None, *, overwrite: bool, as_json: bool, quiet: bool
+) -> None:
+    """Run on several scans, and leave with the exit code of them all."""
+    from unmix4d.cli.batch import run_all
+
+    if out is None:
+        raise UsageError("several scans need -o OUT, a folder for all of their runs, and no --resume or --dry-run")
+    raise typer.Exit(run_all(scans, wanted, out, overwrite=overwrite, as_json=as_json, quiet=quiet))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
