@@ -191,8 +191,13 @@ def _check(scan: Scan, path: Path, form: Format, *, scale: str, dtype: str | Non
     source = scan.metadata.get("path")
     if source is not None and path.exists() and Path(str(source)).samefile(path):
         raise UsageError(f"{path} is the scan itself; give another name to write to")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists; give another name, or --overwrite to replace it")
+    beside_it = [
+        path.with_name(f"{path.name}.json"),
+        *([path.with_suffix(HEADER)] if form.suffix == ".mib" else []),
+    ]
+    for file in (path, *beside_it):
+        if file.exists() and not overwrite:
+            raise UsageError(f"{file} exists; give another name, or --overwrite to replace it")
     if path.is_dir() != form.folder and path.exists():
         kind = "a folder" if path.is_dir() else "a file"
         raise UsageError(f"{path} is {kind}, where a {form.what} is to be written; give another name")

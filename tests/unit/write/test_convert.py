@@ -261,7 +261,9 @@ def test_the_scan_itself_is_not_replaced(tmp_path: Path) -> None:
 def test_an_old_sidecar_does_not_describe_a_new_file(tmp_path: Path) -> None:
     np.save(tmp_path / "s.npy", COUNTS)
     (tmp_path / "t.hspy.json").write_text('{"scan_step_nm": 99}')
-    convert(tmp_path / "s.npy", tmp_path / "t.hspy", scan_step=2.0)
+    with pytest.raises(UsageError, match=r"t.hspy.json exists; give another name"):
+        convert(tmp_path / "s.npy", tmp_path / "t.hspy", scan_step=2.0)
+    convert(tmp_path / "s.npy", tmp_path / "t.hspy", scan_step=2.0, overwrite=True)
     assert open_scan(tmp_path / "t.hspy").geometry.scan_step_nm == 2.0
 
 
