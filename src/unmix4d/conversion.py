@@ -8,10 +8,10 @@ from typing import Any
 from unmix4d.api import open_scan
 from unmix4d.config import Settings
 from unmix4d.errors import UsageError
-from unmix4d.pipeline import Progress, silent
 from unmix4d.plan import SHARE_OF_FREE, free_memory
 from unmix4d.read.calibration import require_positive
 from unmix4d.records import Scan
+from unmix4d.watch import Progress, silent
 from unmix4d.write.convert import write_scan
 from unmix4d.write.values import Scale
 
