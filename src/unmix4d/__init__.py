@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from unmix4d.api import Run, make_demo_scan, open_scan, unmix
     from unmix4d.astar import export_astar
+    from unmix4d.comparing import compare_filters
     from unmix4d.config import Settings
     from unmix4d.conversion import convert
     from unmix4d.estimator import NMF
@@ -17,6 +18,7 @@ __all__ = [
     "Run",
     "Settings",
     "__version__",
+    "compare_filters",
     "convert",
     "export_astar",
     "make_demo_scan",
@@ -24,7 +26,12 @@ __all__ = [
     "unmix",
 ]
 
-ELSEWHERE = {"convert": "unmix4d.conversion", "export_astar": "unmix4d.astar", "NMF": "unmix4d.estimator"}
+ELSEWHERE = {
+    "NMF": "unmix4d.estimator",
+    "compare_filters": "unmix4d.comparing",
+    "convert": "unmix4d.conversion",
+    "export_astar": "unmix4d.astar",
+}
 """Public names that do not live in `unmix4d.api`."""
 
 

@@ -12,13 +12,14 @@ from unmix4d.api import Run, open_scan
 from unmix4d.conversion import with_energy
 from unmix4d.errors import UsageError
 from unmix4d.execute import executor
-from unmix4d.pipeline import CLEANING, Progress, silent
+from unmix4d.pipeline import CLEANING
 from unmix4d.plan import SHARE_OF_FREE, free_memory
 from unmix4d.prepare.chain import prepare
 from unmix4d.prepare.cleaning import Cleaning
 from unmix4d.prepare.source import Source
 from unmix4d.prepare.tiles import Tile
 from unmix4d.records import AnyArray, FloatArray, Geometry, RunResult, Scan
+from unmix4d.watch import Progress, silent
 from unmix4d.write.convert import write_scan
 from unmix4d.write.values import Scale
 from unmix4d.write.whole import written_whole

@@ -5,11 +5,11 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
@@ -23,7 +23,7 @@ from unmix4d.prepare.repair import Descan, Repair
 from unmix4d.prepare.source import make_source
 from unmix4d.read.identity import WHOLE_FILE_BYTES, source_digest
 from unmix4d.records import AnyArray, Beam, BoolArray, CleaningStep, Geometry, Scan, Survey
-from unmix4d.report.files import as_resource_error, written_whole
+from unmix4d.report.files import RUN_MARK, as_resource_error, written_whole
 
 SUFFIX = ".unfinished"
 SURVEY = "survey"
@@ -35,6 +35,8 @@ FREE = frozenset(
     {"threads", "workers", "scheduler", "memory", "background", "crystals", "compare_to", "trajectory", "keep"}
 )
 """Settings that no kept step depends on: a run may be resumed with others."""
+
+SomeSettings = TypeVar("SomeSettings", bound=Settings)
 
 ANEW = "or start anew without --resume"
 
@@ -89,6 +91,11 @@ class Checkpoint:
         """Names of the finished steps, sorted."""
         return tuple(sorted(unquote(path.stem) for path in self.folder.glob(f"[!.]*{STEP_SUFFIX}")))
 
+    def forget(self, steps: Iterable[str]) -> None:
+        """Delete some steps that are not needed any more."""
+        for step in steps:
+            self._path(step).unlink(missing_ok=True)
+
     def _path(self, step: str) -> Path:
         name = quote(step, safe="").replace(".", "%2E")  # a leading dot would hide it
         return self.folder / f"{name}{STEP_SUFFIX}"
@@ -137,7 +144,7 @@ class Checkpoint:
             (self.folder / SOURCE_FILE).unlink(missing_ok=True)  # first: without it the rest counts for nothing
         for path in filter(_is_own, self._files()):
             with suppress(OSError):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         with suppress(OSError):
             self.folder.rmdir()
 
@@ -182,13 +189,23 @@ class Checkpoint:
         UsageError
             If a given setting differs from the kept one, or as in :meth:`source`.
         """
+        return self.settings_as(Settings, **given)
+
+    def settings_as(self, kind: type[SomeSettings], /, **given: Any) -> SomeSettings:  # noqa: ANN401 - as above
+        """Give the settings of work that has more of them than a run; as :meth:`settings`.
+
+        Raises
+        ------
+        UsageError
+            If a given setting differs from the kept one, or as in :meth:`source`.
+        """
         self._told()
         try:
-            kept = Settings.from_yaml(self.folder / SETTINGS_FILE)
+            kept = kind.from_yaml(self.folder / SETTINGS_FILE)
         except UsageError as error:
             raise UsageError(f"{error}; it cannot be resumed: start anew without --resume") from None
         wanted = kept.updated(**given)
-        for name in Settings.model_fields:
+        for name in kind.model_fields:
             mine, other = getattr(kept, name), getattr(wanted, name)
             if name not in FREE and mine != other:
                 raise UsageError(
@@ -309,7 +326,9 @@ def _unpack_repair(arrays: Mapping[str, AnyArray], told: Mapping[str, Any], geom
 
 
 def _is_own(path: Path) -> bool:
-    """Tell whether a file has a name that checkpoints give."""
+    """Tell whether a file has a name that checkpoints give, or is the folder of a finished run."""
+    if path.is_dir():
+        return path.suffix == ".part" or (path / RUN_MARK).is_file()
     return path.name in {SETTINGS_FILE, SOURCE_FILE} or path.suffix in {STEP_SUFFIX, ".part"}
 
 

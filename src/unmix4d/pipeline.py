@@ -88,7 +88,7 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
     ) as pool:
         with watch.stage("prepare"):
             counted = watch.counting("prepare", pool, plan.n_blocks)
-            prepared, mask = _survey(scan, settings, plan, counted, keeper)
+            prepared, mask = survey_once(scan, settings, plan, counted, keeper)
             filtered = apply_filter(
                 prepared, settings.filter, settings.model_dump(), executor=counted, keeper=keeper
             )
@@ -150,7 +150,7 @@ def _record(scan: Scan, settings: Settings, watch: Watch, started: str) -> RunRe
     )
 
 
-def _survey(
+def survey_once(
     scan: Scan, settings: Settings, plan: Plan, pool: Executor, keeper: Keeper
 ) -> tuple[Prepared, BoolArray | None]:
     """Look at the scan, or take what an interrupted run saw; and read the detector mask."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 from typer.main import get_command
 
-from unmix4d.cli import comparing, converting  # noqa: F401 - add their commands
+from unmix4d.cli import comparing, converting, filters  # noqa: F401 - add their commands
 from unmix4d.cli.commands import app
 from unmix4d.cli.leaving import INTERRUPTED, explain, interrupts, only_our_warnings
 

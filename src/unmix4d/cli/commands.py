@@ -1,20 +1,17 @@
 """The commands: what each one takes, and what it does with it."""
 
-import shlex
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from unmix4d import __version__
-from unmix4d.cli.answers import REPORT, Progress, print_answer, print_mapping, print_plan, show_progress
-from unmix4d.cli.leaving import interrupts
+from unmix4d.cli.answers import REPORT, Progress, print_answer, print_mapping, print_plan
 from unmix4d.cli.options import given, with_settings
+from unmix4d.cli.work import Output, analyse
 from unmix4d.config import Settings
-from unmix4d.errors import InputError, ResumableInterrupt, UsageError
+from unmix4d.errors import UsageError
 
 READING = ("scan_shape", "scan_step", "pattern_step", "voltage", "camera_length", "pixel", "dataset")
 
@@ -109,7 +106,7 @@ def run(
     if resume is None and scan is None:
         raise UsageError("missing argument SCAN: give a file or folder to run on, or --resume OUT")
     folder = resume or out or Path(f"{scan.resolve().stem}-run" if scan else "")
-    output = _Output(folder=folder, overwrite=overwrite, as_json=json, quiet=quiet)
+    output = Output(folder=folder, overwrite=overwrite, as_json=json, quiet=quiet)
     begin = _new if resume is None else _resumed
     begin(scan, wanted, output, dry_run=dry_run)
 
@@ -125,21 +122,7 @@ def _several(
     raise typer.Exit(run_all(scans, wanted, out, overwrite=overwrite, as_json=as_json, quiet=quiet))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Output:
-    """Where a run is written, and how it is told."""
-
-    folder: Path
-    overwrite: bool
-    as_json: bool
-    quiet: bool
-
-    def how_to_go_on(self) -> str:
-        """Give the command that resumes the run."""
-        return f"go on with: unmix4d run --resume {shlex.quote(str(self.folder))}{' --overwrite' * self.overwrite}"
-
-
-def _new(scan: Path | None, wanted: dict[str, Any], output: _Output, *, dry_run: bool) -> None:
+def _new(scan: Path | None, wanted: dict[str, Any], output: Output, *, dry_run: bool) -> None:
     """Do a run from its beginning."""
     settings = Settings().updated(**wanted)
     api = _api()
@@ -152,10 +135,10 @@ def _new(scan: Path | None, wanted: dict[str, Any], output: _Output, *, dry_run:
     def work(progress: Progress) -> Any:  # noqa: ANN401 - records bring numpy
         return api.unmix(scan, settings, progress=progress, checkpoint=kept.folder)
 
-    _analyse(work, output, kept)
+    analyse(work, output, kept=kept, say=_say)
 
 
-def _resumed(scan: Path | None, wanted: dict[str, Any], output: _Output, *, dry_run: bool) -> None:
+def _resumed(scan: Path | None, wanted: dict[str, Any], output: Output, *, dry_run: bool) -> None:
     """Finish an interrupted run."""
     api = _api()
     kept = api.unfinished(output.folder)
@@ -168,7 +151,7 @@ def _resumed(scan: Path | None, wanted: dict[str, Any], output: _Output, *, dry_
     def work(progress: Progress) -> Any:  # noqa: ANN401 - records bring numpy
         return api.Run.resume(kept.folder, scan, progress=progress, **wanted)
 
-    _analyse(work, output, kept)
+    analyse(work, output, kept=kept, say=_say)
 
 
 @app.command()
@@ -183,34 +166,15 @@ def demo(
     """Run the whole analysis on a built-in phantom, a made scan with known crystals."""
     api = _api()
     api.check_output(out, overwrite=overwrite)  # before any work is done
-    output = _Output(folder=out, overwrite=overwrite, as_json=json, quiet=quiet)
-    _analyse(lambda progress: api.unmix(api.make_demo_scan(seed), Settings(seed=seed), progress=progress), output)
+    output = Output(folder=out, overwrite=overwrite, as_json=json, quiet=quiet)
+    analyse(
+        lambda progress: api.unmix(api.make_demo_scan(seed), Settings(seed=seed), progress=progress),
+        output,
+        say=_say,
+    )
 
 
-def _analyse(work: Callable[[Progress], Any], output: _Output, kept: Any = None) -> None:  # noqa: ANN401 - as above
-    """Do one run and write its folder; ``kept`` is the Checkpoint of its finished steps."""
-    try:
-        with show_progress(quiet=output.quiet) as show:
-
-            def progress(stage: str, done: float, total: float) -> None:
-                interrupts.check()
-                show(stage, done, total)
-
-            done = work(progress)
-            with nullcontext() if kept is None else kept.working():
-                progress("write", 0, 1)
-                done.save(output.folder, overwrite=output.overwrite)
-                progress("write", 1, 1)
-    except KeyboardInterrupt:
-        if kept is not None and kept.steps():
-            raise ResumableInterrupt(f"interrupted; {output.how_to_go_on()}") from None
-        raise
-    except Exception as error:
-        if kept is not None and kept.steps() and not isinstance(error, (UsageError, InputError)):
-            typer.echo(f"finished steps are kept; {output.how_to_go_on()}", err=True)
-        raise
-    if kept is not None:
-        kept.remove()
+def _say(done: Any, output: Output) -> None:  # noqa: ANN401 - records bring numpy
     print_answer(done.decision, output.folder, as_json=output.as_json)
 
 

@@ -12,10 +12,14 @@ from unmix4d.config import Settings
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
-def with_settings(*names: str, more: Mapping[str, object] = MappingProxyType({})) -> Callable[[Command], Command]:
+def with_settings(
+    *names: str,
+    of: type[Settings] = Settings,
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> Callable[[Command], Command]:
     """Give a command one option for each of these settings; they arrive as text, None where not given.
 
-    ``more`` has options of the command's own, name and annotation, which arrive beside them.
+    ``more`` has options of the command of its own, name and annotation, which arrive beside them.
     """
     kind = inspect.Parameter.KEYWORD_ONLY
     others = [inspect.Parameter(name, kind, default=None, annotation=what) for name, what in more.items()]
@@ -23,16 +27,17 @@ def with_settings(*names: str, more: Mapping[str, object] = MappingProxyType({})
     def decorate(command: Command) -> Command:
         signature = inspect.signature(command)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        with_options = signature.replace(parameters=[*own, *others, *map(_option, names)])
+        settings = (_option(name, of) for name in names)
+        with_options = signature.replace(parameters=[*own, *others, *settings])
         command.__signature__ = with_options  # type: ignore[attr-defined]
         return command
 
     return decorate
 
 
-def _option(name: str) -> inspect.Parameter:
+def _option(name: str, of: type[Settings]) -> inspect.Parameter:
     """Describe one setting as an option of the command line."""
-    field = Settings.model_fields[name]
+    field = of.model_fields[name]
     extra = field.json_schema_extra
     assert isinstance(extra, dict)
     default = ",".join(field.default) if isinstance(field.default, tuple) else field.default

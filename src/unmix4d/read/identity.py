@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 WHOLE_FILE_BYTES = 64 << 20
 PIECE_BYTES = 1 << 20
 N_SAMPLES = 64
+KNOWN_DIGEST = "source_digest"
 
 
 def source_digest(scan: Scan) -> str:
@@ -22,7 +24,8 @@ def source_digest(scan: Scan) -> str:
 
     What is hashed (SHA-256): a file up to 64 MB whole; a larger one by its size and 64 evenly spaced pieces of
     1 MB, the first and the last among them; a folder by the names and sizes of all its files and the first MB of
-    64 evenly spaced ones; data in memory by shape, type and 64 evenly spaced patterns.
+    64 evenly spaced ones; data in memory by shape, type and 64 evenly spaced patterns. A scan whose metadata has
+    a ``source_digest`` was looked at already: see `identified`.
 
     Parameters
     ----------
@@ -33,6 +36,8 @@ def source_digest(scan: Scan) -> str:
     str
         ``"sha256:"`` and 64 hexadecimal digits.
     """
+    if KNOWN_DIGEST in scan.metadata:
+        return str(scan.metadata[KNOWN_DIGEST])
     digest = hashlib.sha256()
     path = Path(scan.metadata["path"]) if "path" in scan.metadata else None
     if path is None:
@@ -42,6 +47,11 @@ def source_digest(scan: Scan) -> str:
     else:
         _add_file(digest, path)
     return f"sha256:{digest.hexdigest()}"
+
+
+def identified(scan: Scan) -> Scan:
+    """Give the same scan with its digest in its metadata, so that several runs of it look at the file once."""
+    return replace(scan, metadata={**scan.metadata, KNOWN_DIGEST: source_digest(scan)})
 
 
 def _spread(n: int, wanted: int = N_SAMPLES) -> Sequence[int]:

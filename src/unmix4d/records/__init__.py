@@ -26,6 +26,14 @@ from unmix4d.records.base import (
 )
 from unmix4d.records.edits import EDIT_KEYS, Edit, Edits
 from unmix4d.records.factors import FactoredMatrix, Factorization, Sweep
+from unmix4d.records.filters import (
+    FilterAdvice,
+    FilterAgreement,
+    FilterAnswer,
+    FilterComparison,
+    FilterOverlap,
+    Zone,
+)
 from unmix4d.records.measured import Beam, CleaningStep, Geometry, PatternMatrix, Scan, Survey
 from unmix4d.records.mixing import (
     OVERLAP_KINDS,
@@ -68,6 +76,11 @@ __all__ = [
     "Edits",
     "FactoredMatrix",
     "Factorization",
+    "FilterAdvice",
+    "FilterAgreement",
+    "FilterAnswer",
+    "FilterComparison",
+    "FilterOverlap",
     "FloatArray",
     "Geometry",
     "IntArray",
@@ -94,4 +107,5 @@ __all__ = [
     "Sweep",
     "Trajectory",
     "Unexplained",
+    "Zone",
 ]

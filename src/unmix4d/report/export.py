@@ -158,11 +158,12 @@ class Csv:
             "cleaning.csv": cleaning_table(result),
         }
         for name, table in tables.items():
-            _write_table(folder / name, table)
+            write_table(folder / name, table)
         return tuple(folder / name for name in tables)
 
 
-def _write_table(path: Path, table: Table) -> None:
+def write_table(path: Path, table: Table) -> None:
+    """Write a table as CSV, whole or not at all."""
     with written_whole(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(table.header)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from unmix4d.errors import ResourceError, UsageError
@@ -22,7 +23,34 @@ OWN_NAMES = {
 }
 
 
-def check_folder(folder: Path, *, overwrite: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What a folder that may be replaced holds: the file by which it is known, and the names of all else.
+
+    With ``runs``, folders of runs too.
+    """
+
+    mark: str = RUN_MARK
+    names: frozenset[str] = frozenset(OWN_NAMES)
+    runs: bool = False
+
+    def foreign(self, folder: Path) -> list[str]:
+        """List what is not ours: a folder that is replaced must hold nothing of the user's."""
+        if not folder.is_dir():
+            return []
+        inside = sorted(folder.iterdir())
+        if self.mark not in {path.name for path in inside}:
+            return [path.name for path in inside]
+        return [path.name for path in inside if path.name not in self.names and not self._is_run(path)]
+
+    def _is_run(self, path: Path) -> bool:
+        return self.runs and (path / RUN_MARK).is_file() and not OF_A_RUN.foreign(path)
+
+
+OF_A_RUN = Owned()
+
+
+def check_folder(folder: Path, *, overwrite: bool = False, owned: Owned = OF_A_RUN) -> None:
     """Make sure that a folder can be made or replaced, by trying it, before any work is done.
 
     Raises
@@ -38,7 +66,7 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
         raise UsageError(f"{folder} is a file; give the name of a folder")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise UsageError(f"{folder} exists and is not empty; give another folder, or --overwrite to replace it")
-    foreign = _foreign(folder)
+    foreign = owned.foreign(folder)
     if foreign:
         raise UsageError(
             f"{folder} holds {foreign[0]}, which no run has written, so it is not replaced; give another folder"
@@ -52,16 +80,8 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
         raise as_resource_error(error, folder) from error
 
 
-def _foreign(folder: Path) -> list[str]:
-    """List what is not from a run: a folder that is replaced must hold nothing of the user's."""
-    if not folder.is_dir():
-        return []
-    names = sorted(path.name for path in folder.iterdir())
-    return [name for name in names if name not in OWN_NAMES] if RUN_MARK in names else names
-
-
 @contextmanager
-def folder_written_whole(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def folder_written_whole(folder: Path, *, overwrite: bool = False, owned: Owned = OF_A_RUN) -> Iterator[Path]:
     """Give a temporary folder beside ``folder`` that takes its place when the block ends well.
 
     A folder that is replaced stays until the new one is complete.
@@ -72,7 +92,7 @@ def folder_written_whole(folder: Path, *, overwrite: bool = False) -> Iterator[P
         As in :func:`check_folder`; nothing half-written is left.
     """
     folder = folder.resolve()
-    check_folder(folder, overwrite=overwrite)
+    check_folder(folder, overwrite=overwrite, owned=owned)
     part, old = beside(folder), beside(folder)
     try:
         part.mkdir()

@@ -2,11 +2,10 @@
 
 from base64 import b64encode
 from dataclasses import dataclass, field
-from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -90,11 +89,8 @@ def render_report(result: RunResult) -> str:
     str
         HTML, to be written as UTF-8. All text is escaped; pictures are PNG data URIs.
     """
-    # Autoescape: names of files and settings come from outside.
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("unmix4d.report").joinpath(TEMPLATE).read_text(encoding="utf-8"))
     page = _Page(result)
-    return template.render(
+    return template_of(TEMPLATE).render(
         result=result,
         contents=_contents(result),
         sections=sections,
@@ -105,6 +101,19 @@ def render_report(result: RunResult) -> str:
         viewer=page,
         confidence=sections.CONFIDENCE[result.decision.confidence],
     )
+
+
+def template_of(name: str) -> Template:
+    """Give a template of this folder."""
+    # Autoescape: names of files and settings come from outside.
+    environment = Environment(
+        loader=PackageLoader("unmix4d", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
 
 
 def _contents(result: RunResult) -> dict[str, str]:
@@ -129,16 +138,11 @@ class _Page:
         known = {"n": self.result.clusters.n_crystals, "k": self.result.decision.k}
         if self.result.paper is not None:
             known["paper_k"] = self.result.paper.k
-        width, height = figure.get_size_inches()
-        uri = _data_uri(figure)
-        self.spent += len(uri)
-        return Picture(
-            uri=uri,
-            width=round(width * CSS_PIXELS_PER_INCH),
-            height=round(height * CSS_PIXELS_PER_INCH),
-            alt=CAPTIONS[name].alt.format(**known),
-            words=CAPTIONS[name].words.format(**known),
+        shown = picture_of(
+            figure, alt=CAPTIONS[name].alt.format(**known), words=CAPTIONS[name].words.format(**known)
         )
+        self.spent += len(shown.uri)
+        return shown
 
     def embedded(self) -> Embedded:
         """Give the run for the explorer, as much of it as there is room for."""
@@ -153,6 +157,18 @@ class _Page:
     def style(self) -> str:
         """Give its style sheet."""
         return script.style()
+
+
+def picture_of(figure: Figure, *, alt: str, words: str) -> Picture:
+    """Give a figure as a page shows it."""
+    width, height = figure.get_size_inches()
+    return Picture(
+        uri=_data_uri(figure),
+        width=round(width * CSS_PIXELS_PER_INCH),
+        height=round(height * CSS_PIXELS_PER_INCH),
+        alt=alt,
+        words=words,
+    )
 
 
 def _data_uri(figure: Figure) -> str:

@@ -1,6 +1,6 @@
 """Maps and patterns as pictures: colours, contrast, frames and scale bars that all figures share."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib import colormaps
@@ -9,9 +9,9 @@ from matplotlib.colors import Colormap, Normalize, PowerNorm
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from unmix4d.records import AnyArray, BoolArray, ClusterMap, FloatArray, IntArray, RunResult
+from unmix4d.records import AnyArray, BoolArray, ClusterMap, FloatArray, Geometry, IntArray, RunResult, Survey
 from unmix4d.report.looks import color_of, shortened
-from unmix4d.report.palette import NO_LABEL, rgb, text_on
+from unmix4d.report.palette import NO_LABEL, crystal_color, rgb, text_on
 from unmix4d.report.scalebar import draw_below, draw_inside, pattern_bar, scan_bar
 from unmix4d.report.sheet import INK, SMALL_FONT, Corner, Sheet, Size
 
@@ -33,6 +33,23 @@ HEADING = 0.2
 """Inches above a picture that its heading takes."""
 
 
+class Pictured(Protocol):
+    """What pictures need to know of a run, or of several runs on one scan."""
+
+    @property
+    def geometry(self) -> Geometry: ...  # noqa: D102
+    @property
+    def survey(self) -> Survey: ...  # noqa: D102
+    @property
+    def pixel_mask(self) -> BoolArray: ...  # noqa: D102
+
+
+def class_colors(labels: IntArray) -> FloatArray:
+    """Give the colours (..., 3) of labels of crystals that no run numbers; -1 is grey."""
+    table = np.array([rgb(crystal_color(i)) for i in range(-1, int(labels.max(initial=-1)) + 1)])
+    return np.asarray(table[labels.astype(np.intp) + 1])
+
+
 def label_colors(clusters: ClusterMap) -> FloatArray:
     """Give the colour of every probe of a cluster map, (scan_y, scan_x, 3)."""
     table = np.array([rgb(color_of(clusters, i)) for i in range(-1, clusters.n_crystals)])
@@ -52,7 +69,7 @@ def show_map(
     size: Size,
     image: AnyArray,
     *,
-    result: RunResult,
+    result: Pictured,
     **style: Any,  # noqa: ANN401 - what imshow takes
 ) -> AxesImage:
     """Show a map over the scan, its scale bar below it in `BAR_STRIP` inches more."""
@@ -70,7 +87,7 @@ def show_pattern(
     size: Size,
     pattern: FloatArray,
     *,
-    result: RunResult,
+    result: Pictured,
     bar: bool = True,
     **style: Any,  # noqa: ANN401 - what imshow takes
 ) -> AxesImage:
@@ -88,7 +105,7 @@ def show_pattern(
     return shown
 
 
-def pattern_norm(pattern: FloatArray, result: RunResult) -> Normalize:
+def pattern_norm(pattern: FloatArray, result: Pictured) -> Normalize:
     """Give a contrast in which the brightest spots are white and weak ones visible, whatever the direct beam does.
 
     White is the `BRIGHTEST_PERCENT` percentile outside the direct beam; between, values count to the power `GAMMA`.
@@ -100,7 +117,7 @@ def pattern_norm(pattern: FloatArray, result: RunResult) -> Normalize:
     return PowerNorm(GAMMA, vmin=0, vmax=white if white > 0 else 1.0, clip=True)
 
 
-def outside_beam(result: RunResult) -> BoolArray:
+def outside_beam(result: Pictured) -> BoolArray:
     """Give the pixels that are used and not in twice the radius of the direct beam: (pattern_y, pattern_x)."""
     beam = result.survey.beam
     if beam is None:

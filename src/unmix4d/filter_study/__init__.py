@@ -1,0 +1,1 @@
+"""The same scan through several filters: one survey, one run for each, and what the filters change."""

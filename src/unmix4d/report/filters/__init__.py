@@ -1,0 +1,1 @@
+"""What a comparison of filters writes: figures, tables, one page, and the folder that holds them."""
