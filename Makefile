@@ -10,13 +10,15 @@ CANDIDATES := $(if $(PYTHON),"$(PYTHON)",python3 python3.14 python3.13 python3.1
 FIND_PYTHON := for p in $(CANDIDATES); do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: help demo test check format lint types layers bench bench-large accuracy accuracy-quick lock clean
+.PHONY: help demo test check format lint types layers docs packaging bench bench-large accuracy accuracy-quick lock clean
 
 help:
 	@echo "make demo    run the whole analysis on the built-in phantom and say where the report is"
 	@echo "             make demo SCAN=path [OUT=folder] [ARGS='--scan-shape 95,165 ...'] runs it on a file"
 	@echo "make test    run the tests"
-	@echo "make check   format, lint, types, layers and tests: what a change must pass"
+	@echo "make check   format, lint, types, layers, documentation and tests: what a change must pass"
+	@echo "make docs    build the documentation in build/docs; its examples are run, and a warning is an error"
+	@echo "make packaging  build wheel and sdist and try them in fresh environments: alone, lowest versions, HyperSpy"
 	@echo "make bench   compare speed, memory and losses with other programs: half an hour"
 	@echo "             make bench-large runs the long ones, on scans up to 26 GB"
 	@echo "make accuracy  compare answers with the truth of simulated scans: two hours, or make accuracy-quick"
@@ -42,7 +44,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-check: format lint types layers test
+check: format lint types layers docs test
 
 format: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -55,6 +57,28 @@ types: $(STAMP)
 
 layers: $(STAMP)
 	$(BIN)/lint-imports
+
+docs: $(STAMP)
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs build/docs
+	@echo "documentation: build/docs/index.html"
+
+# Fresh environments in build/: the wheel alone and its size, the lowest versions of pyproject.toml, the wheel and HyperSpy.
+# They take some 2 GB and the network. PYTHON=python3.12 tries another interpreter.
+UV := $(BIN)/uv --quiet
+TRY := $(if $(PYTHON),"$(PYTHON)",$(BIN)/python)
+packaging: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@rm -rf dist && $(BIN)/python -m hatchling build
+	@$(TRY) -m venv --clear build/alone && build/alone/bin/pip install --quiet --disable-pip-version-check dist/*.whl
+	@build/alone/bin/python tests/packaging/smoke.py && build/alone/bin/python tests/packaging/footprint.py build/alone
+	@$(UV) pip compile --resolution lowest-direct --no-emit-index-url pyproject.toml -o build/lowest.txt >/dev/null
+	@$(UV) venv --clear --python $(TRY) build/lowest && \
+		$(UV) pip install --python build/lowest/bin/python -r build/lowest.txt && \
+		$(UV) pip install --python build/lowest/bin/python --no-deps dist/*.whl
+	@build/lowest/bin/python tests/packaging/smoke.py
+	@$(UV) venv --clear --python $(TRY) build/hyperspy && \
+		$(UV) pip install --python build/hyperspy/bin/python dist/*.whl hyperspy
+	@build/hyperspy/bin/python tests/packaging/round_trip.py
 
 # Both keep what they have measured in .benchmarks and go on where they were stopped; the tables in
 # docs/performance.md are written at the end. ARGS="phantom-64 ours" runs some cells, ARGS=--list names them.
@@ -74,7 +98,7 @@ accuracy-quick: $(STAMP)
 lock: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		--extra test --extra check pyproject.toml -o requirements.lock
+		--extra test --extra check --extra docs --extra formats pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) demo-run build dist htmlcov .coverage .benchmarks .hypothesis

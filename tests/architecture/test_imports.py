@@ -26,3 +26,15 @@ def test_help_and_version_do_not_load_numpy(arguments: list[str]) -> None:
     loaded = loaded_by(f"from unmix4d.cli import exit_code; assert exit_code({arguments}) == 0")
     assert {"unmix4d", "typer"} <= loaded
     assert not loaded & (HEAVY | {"numpy"})
+
+
+def test_a_run_in_memory_loads_no_library_for_drawing_or_files() -> None:
+    code = """
+import numpy as np, unmix4d
+from unmix4d.read.phantom import PhantomSpec, make_phantom
+spec = PhantomSpec(scan_shape=(12, 14), pattern_shape=(32, 32), n_crystals=2, spot_sigma=0.03)
+assert unmix4d.unmix(np.asarray(make_phantom(spec).scan.patterns), k_max=3).clusters.labels.shape == (12, 14)
+"""
+    loaded = loaded_by(code)
+    assert {"numpy", "unmix4d"} <= loaded
+    assert not loaded & {"matplotlib", "dask", "distributed", "skimage", "rsciio", "tifffile", "jinja2", "hyperspy"}

@@ -120,7 +120,7 @@ def _decision(evidence: Evidence, *, automatic: int, user: bool) -> Decision:
         k_high=evidence.interest.high,
         confidence=confidence,
         reason=explain(evidence, automatic=automatic, confidence=confidence, user=user),
-        curves=(*evidence.level_two.values(), *evidence.other_curves),
+        curves=(*evidence.level_two.values(), *evidence.other_curves, *evidence.foreign_curves),
         pairwise=MappingProxyType({j: tuple(s.scores.values()) for j, s in evidence.measured.at.items()}),
         votes=evidence.votes,
         counts=counted.votes.counts,

@@ -16,6 +16,7 @@ from unmix4d.decide.criteria import (
 )
 from unmix4d.decide.elbow import log_bends, log_second_difference, running_minimum
 from unmix4d.decide.held_out import HeldOut
+from unmix4d.decide.others import other_criteria
 from unmix4d.decide.rank import SignalToNoise
 from unmix4d.decide.roles import SAME_CRYSTAL, find_roles
 from unmix4d.decide.sweep import Range
@@ -50,6 +51,8 @@ class Evidence:
         Over ``ks``; one that could not be measured is empty.
     other_curves : tuple of CriterionCurve
         The loss, what is made of it, and what is shown beside.
+    foreign_curves : tuple of CriterionCurve
+        Of criteria that other packages add.
     log_bend : int or None
         Where the logarithm of the loss bends most.
     """
@@ -62,6 +65,7 @@ class Evidence:
     roles: Mapping[int, ComponentRoles]
     level_two: Mapping[str, CriterionCurve]
     other_curves: tuple[CriterionCurve, ...]
+    foreign_curves: tuple[CriterionCurve, ...]
     log_bend: int | None
 
     @property
@@ -86,6 +90,7 @@ class Evidence:
             HELD_OUT: self._choice(HeldOut.name),
             ABOVE_NOISE: self._choice(SignalToNoise.name),
             **self.level_two_votes,
+            **{c.name: c.choice for c in self.foreign_curves},
         }
         return MappingProxyType({name: k for name, k in found.items() if k is not None})
 
@@ -118,6 +123,20 @@ def gather_evidence(
     roles[model.k] = find_roles(
         sweep.fits[model.k], beam=beam, linking=model.linking, segments=model.segments, groups=model.groups
     )
+    level_two = {m: measured.curve(m, "nearest_sum", ks) for m in DISTINCTNESS}
+    other_curves = (
+        unexplained_curve(counted.shares),
+        Loss().curve(sweep),
+        Stability().curve(sweep),
+        Coherence().curve(sweep),
+        HeldOut(beam=beam).curve(sweep),
+        SignalToNoise(beam=beam).curve(sweep),
+        _log_bend_curve(sweep),
+        *(measured.curve(m, "mean", ks) for m in DISTINCTNESS),
+        measured.curve("psnr", "mean", ks),
+        PsnrFidelity(measured=measured).curve(sweep),
+        _crystal_curve(sweep, counted, roles),
+    )
     return Evidence(
         k=model.k,
         counted=counted,
@@ -125,20 +144,9 @@ def gather_evidence(
         ks=ks,
         measured=measured,
         roles=MappingProxyType(dict(sorted(roles.items()))),
-        level_two=MappingProxyType({m: measured.curve(m, "nearest_sum", ks) for m in DISTINCTNESS}),
-        other_curves=(
-            unexplained_curve(counted.shares),
-            Loss().curve(sweep),
-            Stability().curve(sweep),
-            Coherence().curve(sweep),
-            HeldOut(beam=beam).curve(sweep),
-            SignalToNoise(beam=beam).curve(sweep),
-            _log_bend_curve(sweep),
-            *(measured.curve(m, "mean", ks) for m in DISTINCTNESS),
-            measured.curve("psnr", "mean", ks),
-            PsnrFidelity(measured=measured).curve(sweep),
-            _crystal_curve(sweep, counted, roles),
-        ),
+        level_two=MappingProxyType(level_two),
+        other_curves=other_curves,
+        foreign_curves=other_criteria(sweep, (*level_two.values(), *other_curves)),
         log_bend=log_second_difference(sweep.ks, running_minimum(sweep.losses)),
     )
 

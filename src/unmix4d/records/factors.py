@@ -22,7 +22,7 @@ class Factorization:
     geometry, probe_mask, pixel_mask
         As in the PatternMatrix that was factorised.
     loss : float
-        Exact mean of |V - V'| over all rows and columns, in counts; NaN if not measured.
+        Exact mean of abs(V - V') over all rows and columns, in counts; NaN if not measured.
     loss_history : tuple of float
         The solver's own objective after each iteration, as a share of its value for V' = 0.
     converged : bool

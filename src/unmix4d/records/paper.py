@@ -119,7 +119,7 @@ class PaperAnswer:
     Attributes
     ----------
     losses : mapping of k to float
-        Mean of |V - V'| of the sweep, on 8-bit images between 0 and 1.
+        Mean of abs(V - V') of the sweep, on 8-bit images between 0 and 1.
     n_iterations : mapping of k to int
         Of the sweep.
     knee : int or None

@@ -1,0 +1,61 @@
+"""What an installation must be able to do, with nothing but itself; ``make packaging`` runs it.
+
+It makes a scan, runs the command line on it, reads the folder back, exports it, and prints the versions.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+import unmix4d
+from unmix4d.read.phantom import PhantomSpec, make_phantom
+
+PROGRAM = Path(sys.executable).with_name("unmix4d")
+SHOWN = (
+    "numpy",
+    "scipy",
+    "numba",
+    "h5py",
+    "dask",
+    "rosettasciio",
+    "scikit-image",
+    "matplotlib",
+    "pydantic",
+    "typer",
+)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        truth = make_phantom(
+            PhantomSpec(scan_shape=(24, 28), pattern_shape=(32, 32), n_crystals=3, spot_sigma=0.03)
+        )
+        np.save(folder / "scan.npy", truth.scan.patterns)
+        options = ("--json", "--quiet", "--k-max", "6", "--filter", "mean")
+        command = [PROGRAM, "run", folder / "scan.npy", "-o", folder / "run", *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout)
+        assert answer["n_crystals"] == 3, answer
+
+        run = unmix4d.Run.load(folder / "run")
+        assert run.clusters.labels.shape == (24, 28)
+        for exporter in ("hspy", "tiff", "csv"):
+            subprocess.run(
+                [PROGRAM, "export", folder / "run", "--to", exporter, "-o", folder / exporter],
+                check=True,
+                capture_output=True,
+            )
+            assert any((folder / exporter).iterdir())
+    python = ".".join(map(str, sys.version_info[:3]))
+    print(f"works: unmix4d {unmix4d.__version__}, Python {python};", ", ".join(f"{n} {version(n)}" for n in SHOWN))
+
+
+if __name__ == "__main__":
+    main()
