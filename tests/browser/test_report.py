@@ -145,7 +145,7 @@ def test_the_measured_mean_of_the_cluster_and_its_residual(report, run):
 @pytest.mark.parametrize("threshold", [0.5, 0.75, 0.9, 1.0])
 def test_area_and_pairs_follow_the_threshold(report, run, threshold):
     report.update(threshold=threshold)
-    again = overlap_map(run.clusters.crystal_weights, run.clusters.labels, thresholds=(threshold,))
+    again = overlap_map(run.overlap.measured.weights, run.clusters.labels, thresholds=(threshold,))
     found = report.run("x.overlap")
     assert found["reached"] == int((again.level == 1).sum())
     assert found["assessed"] == int((again.level >= 0).sum())

@@ -61,7 +61,7 @@ def test_the_metadata_say_what_they_must(wheel: Path) -> None:
         names = archive.namelist()
     assert metadata["License-Expression"] == "GPL-3.0-or-later"
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    extras = {"ui", "distributed", "formats", "hyperspy", "test", "docs", "check"}
+    extras = {"ui", "distributed", "formats", "hyperspy", "xarray", "sklearn", "test", "docs", "check"}
     assert set(metadata.get_all("Provides-Extra")) == extras
     without_extra = [one for one in metadata.get_all("Requires-Dist") if "extra ==" not in one]
     assert all(">=" in one for one in without_extra), "every requirement has a lower bound"

@@ -3,15 +3,20 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from unmix4d.compare import regroup_comparison
 from unmix4d.edit.file import FILE_NAME, read_edits
 from unmix4d.edit.replay import replay
 from unmix4d.errors import InputError
-from unmix4d.maps.overlap import overlap_map
-from unmix4d.records import Edits, RunResult
+from unmix4d.maps.overlap import NOT_ASSESSED, levels, overlap_map
+from unmix4d.records import ClusterMap, Edits, OverlapMap, RunResult
 
 LOOKS = ("rename", "recolor")
 """Operations that leave the crystals as they are."""
+
+TOUCHED = -2
+"""No crystal of the run."""
 
 
 def edits_of(result: RunResult, folder: Path | None, wanted: Edits | str | Path | None = None) -> Edits | None:
@@ -75,15 +80,31 @@ def edited(result: RunResult, edits: Edits | None) -> RunResult:
         return found
     check_run(found, edits)
     clusters = replay(found.clusters, found.probe_mask, edits.operations)
-    overlap = overlap_map(clusters.crystal_weights, clusters.labels, thresholds=found.overlap.thresholds)
-    if all(edit.do in LOOKS for edit in edits.operations):
-        # What was measured holds for the crystals of the run alone; its test would need the data again.
-        overlap = replace(overlap, measured=found.overlap.measured)
+    looks_alone = all(edit.do in LOOKS for edit in edits.operations)
     return replace(
         found,
         clusters=clusters,
-        overlap=overlap,
+        overlap=found.overlap if looks_alone else _overlap(found, clusters),
         comparison=regroup_comparison(found.comparison, found.factorization, found.clusters, clusters),
         edits=edits,
         found=found,
     )
+
+
+def _overlap(found: RunResult, clusters: ClusterMap) -> OverlapMap:
+    """Map the overlap of edited crystals; pairs that no edit touched keep their measured ratio.
+
+    What else was measured is left out: its test would need the data again.
+    """
+    thresholds = found.overlap.thresholds
+    again = overlap_map(clusters.crystal_weights, clusters.labels, thresholds=thresholds)
+    before, now = found.clusters.crystal_weights, clusters.crystal_weights
+    origins = np.full(clusters.n_crystals + 1, TOUCHED)  # the last stands for no crystal
+    for i in range(clusters.n_crystals):
+        number = clusters.number(i)
+        if number < len(before) and np.array_equal(before[number], now[i]):
+            origins[i] = number
+    kept = (found.overlap.first == origins[again.first]) & (found.overlap.second == origins[again.second])
+    kept &= again.second >= 0
+    ratio = np.where(kept, found.overlap.ratio, again.ratio)
+    return replace(again, ratio=ratio, level=levels(ratio, again.level != NOT_ASSESSED, thresholds))

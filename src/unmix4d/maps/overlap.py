@@ -67,7 +67,7 @@ def overlap_map(
     Paper, Fig. 5; method, section 8. Level = number of thresholds t with ratio >= t, both as float32, so that the
     level can be recomputed from the stored ratio and 0.9 reaches 0.9.
     """
-    limits = _checked_thresholds(thresholds)
+    _checked_thresholds(thresholds)
     require(crystal_weights.shape[1:] == labels.shape, f"weights {crystal_weights.shape} do not fit {labels.shape}")
     require(bool((crystal_weights >= 0).all() and np.isfinite(crystal_weights).all()), "weights must be 0 or more")
     # Two empty crystals behind the real ones: there is always a second, with weight 0.
@@ -78,14 +78,19 @@ def overlap_map(
     shared = assessed & (next_one > 0)
     ratio = np.zeros(labels.shape, dtype=np.float32)
     ratio[shared] = next_one[shared] / strongest[shared]
-    level = (ratio[..., None] >= limits).sum(axis=-1)
     return OverlapMap(
         ratio=ratio,
         first=np.where(assessed, first, NO_CRYSTAL).astype(np.int16),
         second=np.where(shared, second, NO_CRYSTAL).astype(np.int16),
-        level=np.where(assessed, level, NOT_ASSESSED).astype(np.int8),
+        level=levels(ratio, assessed, thresholds),
         thresholds=tuple(map(float, thresholds)),
     )
+
+
+def levels(ratio: FloatArray, assessed: BoolArray, thresholds: Sequence[float]) -> IntArray:
+    """Count the thresholds that each ratio reaches, (scan_y, scan_x) int8; -1 where it was not assessed."""
+    level = (ratio[..., None] >= _checked_thresholds(thresholds)).sum(axis=-1)
+    return np.where(assessed, level, NOT_ASSESSED).astype(np.int8)
 
 
 def overlap_pairs(overlap: OverlapMap) -> list[PairRow]:

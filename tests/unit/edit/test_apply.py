@@ -52,7 +52,25 @@ def test_two_crystals_are_one_in_every_map(run, merged):
     weights = np.stack([joined, *before.crystal_weights[2:]])
     np.testing.assert_array_equal(after.labels, np.where(before.labels < 0, -1, weights.argmax(axis=0)))
     again = overlap_map(weights, after.labels)
-    np.testing.assert_array_equal(merged.overlap.ratio, again.ratio)
+    origin = np.array([-2, *range(2, before.n_crystals), -2])
+    untouched = (origin[again.first] == run.overlap.first) & (origin[again.second] == run.overlap.second)
+    np.testing.assert_array_equal(
+        merged.overlap.ratio, np.where(untouched, run.overlap.ratio, again.ratio)
+    )  # what was measured stays where it can
+    reached = merged.overlap.ratio[..., None] >= np.array(merged.overlap.thresholds, np.float32)
+    expected = np.where(again.level < 0, -1, reached.sum(axis=-1))
+    np.testing.assert_array_equal(merged.overlap.level, expected)
+    assert merged.overlap.measured is None
+
+
+def test_a_name_leaves_what_was_measured(run):
+    edits = Edits(run=run.result.identity, operations=(Edit(do="rename", crystals=(0,), name="Ferrite"),))
+    assert run.edited(edits).overlap is run.overlap
+    assert run.edited(edits).clusters.name(0) == "Ferrite"
+
+
+def test_the_pattern_of_two_crystals_is_one_pattern(merged):
+    after = merged.clusters
     assert after.crystal_patterns.sum(axis=(1, 2)) == pytest.approx(1, abs=1e-5)
 
 
