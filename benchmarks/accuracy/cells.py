@@ -10,6 +10,7 @@ REPORTING = range(100, 110)  # seeds of the tables; nobody looks at them while t
 QUICK = ("middle", "dose-400", "crystals-12", "one-crystal")
 QUICK_SEEDS = 3
 MIDDLE = "middle"
+DOSES = ("dose-50", "dose-150", "dose-400", MIDDLE, "dose-10000")  # on which the filters are compared
 
 _NONE = {"n_minority": 0, "n_particles": 0, "n_repeats": 0}
 

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tuning", action="store_true", help="tuning seeds, which no table shows")
     parser.add_argument("--cells", nargs="+", choices=[*CELLS, *FAULTS], default=None, metavar="CELL")
     parser.add_argument(
-        "--methods", nargs="+", choices=[*methods.NAMES, *methods.WITHOUT], default=None, metavar="METHOD"
+        "--methods", nargs="+", choices=[*methods.NAMES, *methods.VARIANTS], default=None, metavar="METHOD"
     )
     parser.add_argument("--seeds", type=int, default=None, help="the first so many of the seeds")
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def chosen(options: argparse.Namespace) -> list[Job]:
     """Give the jobs that the options name."""
     cells = options.cells or (QUICK if options.quick else [*CELLS, *FAULTS])
-    every = [*methods.NAMES, *methods.WITHOUT]
+    every = [*methods.NAMES, *methods.VARIANTS]
     names = options.methods or [name for name in every if not (options.quick and name in methods.COSTLY)]
     n_seeds = options.seeds or (QUICK_SEEDS if options.quick else None)
     return jobs(cells, (TUNING if options.tuning else REPORTING)[:n_seeds], names)

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import scans
 from benchmarks.accuracy import methods
-from benchmarks.accuracy.cells import split_of
+from benchmarks.accuracy.cells import DOSES, split_of
 from benchmarks.accuracy.faults import cell_of
 
 HERE = Path(__file__).resolve().parent
@@ -58,7 +58,7 @@ def jobs(cells: Iterable[str], seeds: Sequence[int], names: Iterable[str]) -> li
 
     A method that is told the true number is left out where there are no two crystals; those that take minutes run
     on the first seeds of some cells alone; unmix4d without a cleaning step on the cells of that fault alone, on
-    which no other method runs.
+    which no other method runs; after a filter on some seeds of the cells of different dose.
     """
     chosen, wanted = list(cells), list(names)
     return [
@@ -72,6 +72,8 @@ def jobs(cells: Iterable[str], seeds: Sequence[int], names: Iterable[str]) -> li
 
 def _runs(name: str, number: int, method: str) -> bool:
     cell = cell_of(name)
+    if method in methods.FILTERED:
+        return name in DOSES and number < COSTLY_SEEDS
     if cell.without or method in methods.WITHOUT:
         return method in cell.without or (bool(cell.without) and method == "ours")
     if method in methods.COSTLY and not (cell.costly and number < COSTLY_SEEDS):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from benchmarks.accuracy import methods, scores, summary
-from benchmarks.accuracy.cells import CELLS, MIDDLE, Cell
+from benchmarks.accuracy.cells import CELLS, DOSES, MIDDLE, Cell
 from benchmarks.accuracy.faults import FAULTS, NO_FAULT
 from benchmarks.accuracy.summary import One, crowded, dim, ordinary
 from benchmarks.pages import NOTHING, Check, fill, table
@@ -13,6 +13,7 @@ from benchmarks.scans import ROOT
 PAGE = ROOT / "docs" / "accuracy.md"
 MAPPED = ("ours", "nmf", "nmf_background", "clustering", "oracle")
 LINEAR = 0.2  # modulation of reflections with thickness up to which a cell mixes linearly
+FILTER_SCORES = ("ari", "recall", "mixing", "ap0.5", "coverage", "false_overlap")
 FOUND = ("hot pixels", "dead pixels", "camera offset", "descan", "saturation", "beam stop", "vacuum")
 # Title, method, criterion of it, components that are taken to be no crystal.
 RULES: tuple[tuple[str, str, str | None, int], ...] = (
@@ -249,6 +250,22 @@ def found_table() -> str:
     return table(("scan", "differs from that without fault in", *FOUND, "scans"), rows)
 
 
+def filter_table() -> str:
+    """Compare what unmix4d finds after each filter and without one, dose by dose, on the same scans."""
+    rows = []
+    for name in DOSES:
+        runs = {method: summary.of(method, _only(CELLS[name])) for method in ("ours", *methods.FILTERED)}
+        seeds = set.intersection(*({one.seed for one in found} for found in runs.values()))
+        for method, all_found in runs.items():
+            found = [one for one in all_found if one.seed in seeds]
+            means = [summary.mean(summary.scores(found, score)) for score in FILTER_SCORES]
+            exact = f"{sum(one.error == 0 for one in found)} of {len(found)}" if found else NOTHING
+            electrons = f"{CELLS[name].spec.bragg_electrons:g}"
+            rows.append([electrons, methods.FILTERED.get(method, "raw"), exact, *map(_number, means)])
+    head = ("Bragg electrons", "filter", "number right", "ARI", "recall", "mixing error", "AP 0.5")
+    return table((*head, "95 % interval holds the share", "overlap where there is one crystal"), rows)
+
+
 def cost_table() -> str:
     """Give the CPU seconds of each method, and how a whole run of ours compares with the sweep."""
     rows = []
@@ -339,6 +356,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ari by cell": ari_table,
     "minority by cell": minority_table,
     "cleaning": cleaning_table,
+    "filters": filter_table,
     "faults found": found_table,
     "cost": cost_table,
     "middle": middle_table,

@@ -25,13 +25,19 @@ def without(step: str) -> str:
 # Which switches are off; these run on scans with one fault and no other.
 WITHOUT = {without(step): (step,) for step in STEPS} | {without(EVERY): STEPS}
 
+# By the filter that is used; these run on the cells of different dose.
+FILTERED = {"filter_mean": "mean", "filter_gated_mean": "gated-mean", "filter_epattern": "epattern"}
+VARIANTS = (*WITHOUT, *FILTERED)
+
 
 def load(name: str) -> ModuleType:
     """Give the module of a method."""
-    return importlib.import_module(f"benchmarks.accuracy.methods.{'uncleaned' if name in WITHOUT else name}")
+    module = "uncleaned" if name in WITHOUT else "filtered" if name in FILTERED else name
+    return importlib.import_module(f"benchmarks.accuracy.methods.{module}")
 
 
 def run(name: str, scan: SimulatedScan) -> Answer:
     """Run a method on a scan."""
-    answer: Answer = load(name).run(scan, WITHOUT[name]) if name in WITHOUT else load(name).run(scan)
+    how = WITHOUT.get(name, FILTERED.get(name))
+    answer: Answer = load(name).run(scan) if how is None else load(name).run(scan, how)
     return answer

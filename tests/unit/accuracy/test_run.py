@@ -211,3 +211,15 @@ def test_every_table_is_made_and_has_its_place(results) -> None:
     assert "| high | 2 | 50 % | 100 % | 1 |" in tables.confidence_table()
     assert "2 high, 2 low | 1 of 2" in tables.negative_table()
     assert results
+
+
+def test_filters_are_compared_on_scans_of_different_dose() -> None:
+    from benchmarks.accuracy import methods
+    from benchmarks.accuracy.cells import DOSES
+    from benchmarks.accuracy.store import jobs, method_version
+
+    found = jobs(["middle", "dose-50", "film", "no-fault"], range(100, 105), methods.FILTERED)
+    assert {job.cell for job in found} == {"middle", "dose-50"} <= set(DOSES)
+    assert {job.seed for job in found} == {100, 101, 102}
+    assert {job.method for job in found} == set(methods.FILTERED)
+    assert {method_version(name) for name in methods.FILTERED} == {method_version("filtered")}
