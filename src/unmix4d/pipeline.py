@@ -114,8 +114,9 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
             overlap = _overlap(raw, matrix, filtered, clusters, parts, settings=settings, pool=counted)
         with watch.stage("compare"):
             counted = watch.counting("compare", pool, matrix.n_blocks)
-            reference = raw if settings.compare_to == "raw" else matrix
-            comparison = _compare(reference, fit, clusters, survey=prepared.survey, settings=settings, pool=counted)
+            comparison = _compare(
+                raw, matrix, fit, clusters, survey=prepared.survey, settings=settings, pool=counted
+            )
     paper = None
     if settings.mode == "paper":
         with watch.stage("paper"):
@@ -293,7 +294,8 @@ def _shared_places(decision: Decision) -> list[str]:
 
 
 def _compare(
-    reference: PatternMatrix,
+    raw: PatternMatrix,
+    matrix: PatternMatrix,
     fit: Factorization,
     clusters: ClusterMap,
     *,
@@ -301,13 +303,20 @@ def _compare(
     settings: Settings,
     pool: Executor,
 ) -> ClusterComparison:
+    """Compare with the patterns as they were factorised and, if a filter changed them, with those before it."""
+    sources = [(matrix, settings.filter)] if raw is matrix else [(matrix, settings.filter), (raw, "raw")]
+    if settings.compare_to == "raw":
+        sources.reverse()
+    reference, compared_to = sources[0]
     return compare_clusters(
         reference,
         fit,
         clusters,
         data_range=survey.data_range,
-        compared_to="raw" if settings.compare_to == "raw" else settings.filter,
+        compared_to=compared_to,
         executor=pool,
+        other=sources[1] if len(sources) > 1 else None,
+        beam=survey.beam,
     )
 
 

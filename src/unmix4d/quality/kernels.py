@@ -48,6 +48,45 @@ def add_classes(
 
 
 @compiled
+def class_cosines(patterns: AnyArray, labels: IntArray, templates: FloatArray, used: FloatArray) -> FloatArray:
+    """Give the cosine of every pattern with the template of its class, over the pixels that are used.
+
+    Parameters
+    ----------
+    patterns : (n, n_pixels), any real type
+    labels : (n,) int64
+        Class of each pattern; others than those of ``templates`` have none.
+    templates : (n_classes, n_pixels) float32
+        Of norm 1, and 0 where ``used`` is.
+    used : (n_pixels,) float32
+        1 for the pixels that count, else 0.
+
+    Returns
+    -------
+    (n,) float64
+        NaN without a class; 0 for a pattern or template of zeros.
+    """
+    n, n_pixels = patterns.shape
+    cosines = np.full(n, np.nan)
+    for p in range(n):
+        if labels[p] < 0 or labels[p] >= len(templates):
+            continue
+        square, product = np.float64(0), np.float64(0)
+        for left in range(0, n_pixels, PIXELS):
+            right = min(left + PIXELS, n_pixels)
+            row, template, mask = patterns[p, left:right], templates[labels[p], left:right], used[left:right]
+            part, along = np.float32(0), np.float32(0)
+            for d in range(right - left):
+                value = np.float32(row[d]) * mask[d]
+                part += value * value
+                along += value * template[d]
+            square += part
+            product += along
+        cosines[p] = product / np.sqrt(square) if square > 0 else 0
+    return cosines
+
+
+@compiled
 def running_rank(lines: FloatArray, half: int, rank: int) -> FloatArray:
     """Give the value of a rank in a window that runs along each line, which goes on reflected beyond its ends.
 

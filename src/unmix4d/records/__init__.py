@@ -3,6 +3,7 @@
 from unmix4d.records.answers import (
     ClusterComparison,
     ClusterMap,
+    ClusterMembers,
     ComponentRoles,
     CriterionCurve,
     CrystalLook,
@@ -66,6 +67,7 @@ __all__ = [
     "CleaningStep",
     "ClusterComparison",
     "ClusterMap",
+    "ClusterMembers",
     "ComponentRoles",
     "Confidence",
     "CriterionCurve",

@@ -286,6 +286,25 @@ class OverlapMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClusterMembers:
+    """One member of each cluster: its most typical or its most atypical one.
+
+    Attributes
+    ----------
+    places : (n_crystals, 2) int64
+        Scan position (y, x); -1 where there is none, or it is not known.
+    patterns : (n_crystals, pattern_y, pattern_x) float64
+        As measured, counts; NaN where there is none.
+    cosines : (n_crystals,) float64
+        With the cluster's reconstruction, outside the direct beam.
+    """
+
+    places: IntArray
+    patterns: FloatArray
+    cosines: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClusterComparison:
     """How well each cluster stands for the measured patterns (method, section 7).
 
@@ -294,15 +313,25 @@ class ClusterComparison:
     counts : (n_crystals,) int
         Number of probes of each cluster.
     mean_patterns, reconstructed_patterns : (n_crystals, pattern_y, pattern_x) float64
-        Measured mean and reconstruction, counts; NaN for an empty cluster.
+        Measured mean, and what the model says for it: the sum of all components with their mean weights over the
+        cluster's probes, beam and background too. Counts; NaN for an empty cluster.
     metrics, null_zero, null_global : mapping of metric name to (n_crystals,) float64
         Reconstruction, an empty image and the global mean pattern, each against the measured mean.
     columns : mapping of column name to (n_crystals,) float64
-        Everything else: NSD by both definitions, intensity ratio, cosine ...
+        Everything else: NSD by both definitions, intensity ratio, cosine, spread of the members ...
     data_range : float
         L of PSNR and SSIM.
     compared_to : str
         "raw" or the name of the filter whose output is the reference.
+    crystal_patterns : (n_crystals, pattern_y, pattern_x) float64 or None
+        The part of the reconstruction that is the cluster's own crystal.
+    crystal_metrics, null_other : mapping of metric name to (n_crystals,) float64
+        Own crystal alone, and the nearest reconstruction of another cluster (least squared error), each against the
+        measured mean; empty where not known.
+    typical, atypical : ClusterMembers or None
+        The members most and least like the reconstruction; None where not known.
+    other : ClusterComparison or None
+        The same clusters against the other patterns, if there was a filter: those before it, or after it.
     """
 
     counts: IntArray
@@ -314,3 +343,26 @@ class ClusterComparison:
     columns: Mapping[str, FloatArray]
     data_range: float
     compared_to: str = "raw"
+    crystal_patterns: FloatArray | None = None
+    crystal_metrics: Mapping[str, FloatArray] = field(default_factory=empty)
+    null_other: Mapping[str, FloatArray] = field(default_factory=empty)
+    typical: ClusterMembers | None = None
+    atypical: ClusterMembers | None = None
+    other: "ClusterComparison | None" = None
+
+    @property
+    def sources(self) -> "tuple[ClusterComparison, ...]":
+        """The comparison itself, and that with the other patterns, if there is one."""
+        return (self,) if self.other is None else (self, self.other)
+
+    @property
+    def rivals(self) -> Mapping[str, Mapping[str, FloatArray]]:
+        """Metrics of every image that was put against the measured mean, by its name; left out if not known."""
+        known = {
+            "reconstruction": self.metrics,
+            "own crystal alone": self.crystal_metrics,
+            "nearest other cluster": self.null_other,
+            "mean of all": self.null_global,
+            "empty image": self.null_zero,
+        }
+        return {name: values for name, values in known.items() if values}

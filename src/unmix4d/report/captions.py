@@ -94,10 +94,13 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
             "Counts of each component at every probe. Light grey: not used.",
         ),
         "comparison": Caption(
-            "Measured mean pattern, reconstruction and difference of each cluster, with metrics.",
-            "Measured mean and reconstruction on one scale, and measured minus reconstructed (red: more was "
-            "measured). The reconstruction holds the cluster's own crystal alone: what else scatters at its probes "
-            "is missing.",
+            "Measured mean pattern, reconstruction, difference, own crystal, most typical and most atypical member "
+            "of each cluster, with metrics.",
+            "Measured mean, reconstruction and own crystal on one scale; members on their own. The reconstruction "
+            "is what the model says for the cluster's probes as a whole: all components with their mean weights, "
+            "direct beam and background included; the own crystal is a part of it. Red: more was measured. Members "
+            "are single measured patterns, (y, x) on the scan, most and least like the reconstruction outside the "
+            "direct beam. Below: metrics of each image against the measured mean.",
         ),
         "paper_beside": Caption(
             "Label map of the paper's procedure, our cluster map, and the probes whose labels do not match.",

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from matplotlib.figure import Figure
 
 from unmix4d.records import RunResult
+from unmix4d.report.comparison_figure import comparison_figure
 from unmix4d.report.curve_figures import decision_figure, loss_figure, matrices_figure
 from unmix4d.report.line_figure import trajectory_figure
 from unmix4d.report.map_figures import (
@@ -26,7 +27,7 @@ from unmix4d.report.paper_figures import (
     paper_patterns_figure,
     paper_weights_figure,
 )
-from unmix4d.report.pattern_figures import comparison_figure, components_figure, crystals_figure, summary_figure
+from unmix4d.report.pattern_figures import components_figure, crystals_figure, summary_figure
 from unmix4d.report.spot_figures import spots_figure
 
 Draw = Callable[[RunResult], Figure]

@@ -1,10 +1,7 @@
-"""Figures on the detector: the summary, crystals, components, and measured against reconstructed patterns."""
+"""Figures on the detector: the summary, crystals and components."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from unmix4d.records import FloatArray, RunResult
@@ -16,21 +13,16 @@ from unmix4d.report.pictures import (
     frame,
     heading,
     label_colors,
-    outside_beam,
-    pattern_norm,
     show_map,
     show_pattern,
 )
 from unmix4d.report.sheet import (
-    FAINT_INK,
     FONT,
     MARGIN,
     PAGE_WIDTH,
-    SMALL_FONT,
     Corner,
     Grid,
     Sheet,
-    Size,
     even_columns,
     fit,
     message_figure,
@@ -45,9 +37,6 @@ LEAST_WIDTH = 4.6
 
 NO_CRYSTALS = "No crystal was found, so there is no pattern to show."
 MOST_PATTERNS = 40
-MOST_COMPARED = 16
-TEXT_LINE = 0.155
-UNITS = {"psnr": "PSNR (dB)"}
 USUAL_SIDE, LEAST_SIDE = 1.55, 0.9
 """Inches that a pattern is wide, if there are many, and at least."""
 
@@ -98,81 +87,6 @@ def components_figure(result: RunResult) -> Figure:
     labels = [component_label(result, i) for i in range(len(patterns))]
     _framed_patterns(sheet, result, patterns, labels, grid=grid, corner=(MARGIN, MARGIN))
     return sheet.figure
-
-
-def comparison_figure(result: RunResult) -> Figure:
-    """Draw each cluster's measured mean, its reconstruction and their difference, metrics below."""
-    comparison = result.comparison
-    compared = np.flatnonzero(comparison.counts)
-    if not compared.size:
-        return message_figure("No cluster has any probe, so there is nothing to compare.")
-    # The mean of a cluster that was changed by hand is known only where it is made of whole ones.
-    compared = compared[np.isfinite(comparison.mean_patterns[compared]).any(axis=(1, 2))]
-    if not compared.size:
-        return message_figure("All clusters were changed by hand: a mean of theirs takes another look at the data.")
-    shown = compared[np.argsort(-result.comparison.counts[compared], kind="stable")][:MOST_COMPARED]
-    shown.sort()
-    columns = 1 if len(shown) == 1 else 2
-    side = fit(result.geometry.pattern_shape, (1.5, 1.5))
-    cell = (max(3 * side[0] + 0.12, 4.6), HEADING + side[1] + 0.3 + 4 * TEXT_LINE)
-    grid = Grid(n=len(shown), cell=cell, n_columns=columns, gap=0.24)
-    note = "" if len(shown) == len(compared) else f"The {len(shown)} largest of {len(compared)} clusters are shown."
-    sheet = Sheet(grid.size[0] + 2 * MARGIN, grid.size[1] + 2 * MARGIN + (0.2 if note else 0))
-    for crystal, corner in zip(shown.tolist(), grid.corners(MARGIN, MARGIN), strict=True):
-        _compare_one(sheet, result, crystal, corner=corner, side=side)
-    sheet.text(MARGIN, sheet.height - 0.24, note, fontsize=SMALL_FONT, color=FAINT_INK)
-    return sheet.figure
-
-
-def _compare_one(sheet: Sheet, result: RunResult, crystal: int, *, corner: Corner, side: Size) -> None:
-    """Draw three pictures of one cluster, counts on the same scale, and its metrics."""
-    left, top = corner
-    comparison = result.comparison
-    measured, rebuilt = comparison.mean_patterns[crystal], comparison.reconstructed_patterns[crystal]
-    difference = measured - rebuilt
-    span = _span(difference, result)
-    width = 3 * side[0] + 0.12
-    words = f"{result.clusters.name(crystal)}: {comparison.counts[crystal]:,} probes"
-    heading(sheet, corner, width, words, color=color_of(result.clusters, crystal))
-    common = pattern_norm(measured, result)
-    styles: tuple[tuple[FloatArray, str, dict[str, Any]], ...] = (
-        (measured, "measured mean", {"norm": common}),
-        (rebuilt, "reconstruction", {"norm": common}),
-        (difference, f"difference, ± {span:.2g} counts", {"norm": Normalize(-span, span), "cmap": "RdBu_r"}),
-    )
-    for i, (pattern, name, style) in enumerate(styles):
-        at = left + i * (side[0] + 0.06)
-        show_pattern(sheet, (at, top + HEADING), side, pattern, result=result, bar=i == 0, **style)
-        below = top + HEADING + side[1] + 0.04
-        sheet.text(at + side[0] / 2, below, name, ha="center", fontsize=SMALL_FONT, color=FAINT_INK)
-    _metrics(sheet, result, crystal, corner=(left, top + HEADING + side[1] + 0.26))
-
-
-def _metrics(sheet: Sheet, result: RunResult, crystal: int, *, corner: Corner) -> None:
-    """Write the metrics of one cluster and its null baselines as a small table."""
-    comparison = result.comparison
-    rows = {
-        "reconstruction": comparison.metrics,
-        "empty image": comparison.null_zero,
-        "global mean": comparison.null_global,
-    }
-    left, top = corner
-    for i, metric in enumerate(comparison.metrics):
-        right = left + 1.75 + 0.75 * i
-        sheet.text(right, top, UNITS.get(metric, metric.upper()), ha="right", fontsize=SMALL_FONT, color=FAINT_INK)
-        for j, values in enumerate(rows.values(), start=1):
-            digits = 1 if metric == "psnr" else 3
-            words = f"{values[metric][crystal]:.{digits}f}"
-            sheet.text(right, top + j * TEXT_LINE, words, ha="right", fontsize=SMALL_FONT)
-    for j, words in enumerate(rows, start=1):
-        sheet.text(left, top + j * TEXT_LINE, words, fontsize=SMALL_FONT, color=FAINT_INK)
-
-
-def _span(difference: FloatArray, result: RunResult) -> float:
-    """Give the counts at which the colours of a difference end: almost its largest outside the direct beam."""
-    values = np.abs(difference[outside_beam(result)])
-    highest = float(np.percentile(values, 99.8)) if values.size else 0.0
-    return highest if np.isfinite(highest) and highest > 0 else 1.0
 
 
 def _crystal_patterns(sheet: Sheet, result: RunResult, patterns: FloatArray, grid: Grid, *, corner: Corner) -> None:

@@ -9,7 +9,6 @@ from unmix4d.records import (
     AnyArray,
     Beam,
     CleaningStep,
-    ClusterComparison,
     ClusterMap,
     ComponentRoles,
     CriterionCurve,
@@ -23,6 +22,7 @@ from unmix4d.records import (
     StageCost,
     Survey,
 )
+from unmix4d.report.comparison_store import restore_comparison
 from unmix4d.report.mixing_store import restore_mixing
 from unmix4d.report.paper_store import restore_paper
 from unmix4d.report.spots import restore_spots
@@ -55,7 +55,7 @@ def restore(file: "h5py.File") -> RunResult:
             crystal_weights=file["crystals/weights"][()],
         ),
         overlap=_overlap(file["overlap"]),
-        comparison=_comparison(file["comparison"]),
+        comparison=restore_comparison(file["comparison"]),
         paper=restore_paper(file["paper"]) if "paper" in file else None,
         swept_labels={int(k): group["labels"][()] for k, group in file["sweep"].items()},
         spots=restore_spots(file["spots"], geometry) if "spots" in file else None,
@@ -184,23 +184,6 @@ def _survey(group: "h5py.Group") -> Survey:
         warnings=tuple(json.loads(group.attrs["warnings"])),
         left_out=group["left_out"][()] if "left_out" in group else None,
         cleaning=tuple(CleaningStep(**step) for step in json.loads(group.attrs.get("cleaning", "[]"))),
-    )
-
-
-def _comparison(group: "h5py.Group") -> ClusterComparison:
-    def columns(name: str) -> dict[str, AnyArray]:
-        return {key: values[()] for key, values in group.get(name, {}).items()}
-
-    return ClusterComparison(
-        counts=group["counts"][()],
-        mean_patterns=group["mean_patterns"][()],
-        reconstructed_patterns=group["reconstructed_patterns"][()],
-        metrics=columns("metrics"),
-        null_zero=columns("null_zero"),
-        null_global=columns("null_global"),
-        columns=columns("columns"),
-        data_range=float(group.attrs["data_range"]),
-        compared_to=str(group.attrs["compared_to"]),
     )
 
 

@@ -1,6 +1,6 @@
 """What the report says in words and tables; the template only lays it out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from unmix4d.quality.similarity import METRICS
-from unmix4d.records import Edit, RunResult
+from unmix4d.records import ClusterComparison, ClusterMembers, Edit, RunResult
 from unmix4d.report.looks import color_of
 from unmix4d.report.tables import cleaning_table, clusters_table, decision_table, overlap_table
 
@@ -32,6 +32,8 @@ ROLES = {
 COLUMNS = {
     "intensity_ratio": "intensity ratio",
     "cosine": "cosine to mean",
+    "crystal_intensity_ratio": "intensity ratio, own crystal",
+    "crystal_cosine": "cosine to mean, own crystal",
     "within_cosine": "cosine within cluster",
     "nsd_immerkaer_mean": "NSD mean, Immerkær (counts)",
     "nsd_std_mean": "NSD mean, std (counts)",
@@ -185,27 +187,64 @@ def pairs_shown(result: RunResult) -> Shown:
 
 
 def comparison_shown(result: RunResult) -> Shown:
-    """Give each metric of a cluster beside its two null baselines."""
-    comparison = result.comparison
-    names = list(comparison.metrics)
-    sources = (comparison.metrics, comparison.null_zero, comparison.null_global)
+    """Give the metrics of everything that stands against a cluster's measured mean, in a row each."""
+    sources = result.comparison.sources
+    names = list(sources[0].metrics)
     rows = [
         (
             _crystal(result, crystal),
-            *_cells((count,)),
-            *(metric_cell(name, source[name][crystal]) for name in names for source in sources if name in source),
+            Cell(image),
+            *(metric_cell(name, one.rivals[image][name][crystal]) for one in sources for name in names),
         )
-        for crystal, count in enumerate(comparison.counts.tolist())
+        for crystal, count in enumerate(sources[0].counts.tolist())
+        if count
+        for image in sources[0].rivals
     ]
-    baselines = ("rec.", "empty", "global")
-    groups = (("", 2), *((_titled(name), len(sources)) for name in names))
-    return Shown(header=("crystal", "probes", *baselines * len(names)), rows=rows, groups=groups)
+    groups = (("", 2), *((f"against {patterns_named(one)}", len(names)) for one in sources))
+    return Shown(header=("crystal", "image", *map(_titled, names * len(sources))), rows=rows, groups=groups)
+
+
+def patterns_named(comparison: ClusterComparison) -> str:
+    """Say which patterns a comparison is with."""
+    return "raw data" if comparison.compared_to == "raw" else f"filtered data ({comparison.compared_to})"
+
+
+def members_shown(result: RunResult) -> Shown:
+    """Give how near the members of each cluster are to its reconstruction, the nearest and the farthest."""
+    sources = [one for one in result.comparison.sources if one.typical is not None and one.atypical is not None]
+    rows = [
+        (
+            _crystal(result, crystal),
+            Cell(f"{count:,}"),
+            *(cell for one in sources for cell in _spread_cells(one, crystal)),
+        )
+        for crystal, count in enumerate(result.comparison.counts.tolist())
+    ]
+    header = ("least at (y, x)", "least", "lower quartile", "median", "upper quartile", "most", "most at (y, x)")
+    groups = (("", 2), *((patterns_named(one), len(header)) for one in sources))
+    return Shown(header=("crystal", "probes", *header * len(sources)), rows=rows, groups=groups)
+
+
+def _spread_cells(comparison: ClusterComparison, crystal: int) -> Iterator[Cell]:
+    least, most = comparison.atypical, comparison.typical
+    assert least is not None
+    assert most is not None
+    quartiles = (comparison.columns[f"member_cosine_{name}"][crystal] for name in ("q1", "median", "q3"))
+    yield _place(least, crystal)
+    for value in (least.cosines[crystal], *quartiles, most.cosines[crystal]):
+        yield metric_cell("cosine", value)
+    yield _place(most, crystal)
+
+
+def _place(members: ClusterMembers, crystal: int) -> Cell:
+    y, x = members.places[crystal].tolist()
+    return Cell(f"{y}, {x}" if y >= 0 else NOTHING)
 
 
 def columns_shown(result: RunResult) -> Shown:
     """Give what else is known of each cluster."""
     columns = result.comparison.columns
-    names = [name for name in columns if name != "area_fraction"]
+    names = [name for name in columns if name != "area_fraction" and not name.startswith("member_")]
     rows = [
         (_crystal(result, crystal), *_cells(float(columns[name][crystal]) for name in names))
         for crystal in range(len(result.comparison.counts))

@@ -10,7 +10,6 @@ import numpy as np
 
 from unmix4d.errors import InputError
 from unmix4d.records import (
-    ClusterComparison,
     ComponentRoles,
     Decision,
     Factorization,
@@ -18,6 +17,7 @@ from unmix4d.records import (
     RunResult,
     Survey,
 )
+from unmix4d.report.comparison_store import save_comparison
 from unmix4d.report.files import written_whole
 from unmix4d.report.mixing_store import save_mixing
 from unmix4d.report.paper_store import save_paper
@@ -76,7 +76,7 @@ def save_result(result: RunResult, path: Path, *, keep: Keep = "range") -> None:
         _save_sweep(file, result, kept(result.decision, result.fits, keep))
         _save_geometry(file, result)
         _save_survey(file, result.survey)
-        _save_comparison(file, result.comparison)
+        save_comparison(file.create_group("comparison"), result.comparison)
         if result.paper is not None:
             save_paper(file.create_group("paper"), result.paper)
         if result.spots is not None:
@@ -223,15 +223,3 @@ def _save_survey(file: "h5py.File", survey: Survey) -> None:
         _put(group, "left_out", survey.left_out)
     if survey.beam is not None:
         group.attrs["beam"] = np.array([*survey.beam.center, survey.beam.radius])
-
-
-def _save_comparison(file: "h5py.File", comparison: ClusterComparison) -> None:
-    group = file.create_group("comparison")
-    group.attrs["data_range"] = comparison.data_range
-    group.attrs["compared_to"] = comparison.compared_to
-    for name in ("counts", "mean_patterns", "reconstructed_patterns"):
-        _put(group, name, getattr(comparison, name))
-    for name in ("metrics", "null_zero", "null_global", "columns"):
-        columns = group.create_group(name, track_order=True)
-        for key, values in getattr(comparison, name).items():
-            _put(columns, key, values)

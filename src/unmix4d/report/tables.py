@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from unmix4d.records import NO_CRYSTAL, BoolArray, CriterionCurve, OverlapMap, RunResult
+from unmix4d.records import NO_CRYSTAL, BoolArray, ClusterComparison, CriterionCurve, OverlapMap, RunResult
 from unmix4d.report.looks import color_of
 
 UNITS: Mapping[str, str] = {
@@ -91,17 +91,42 @@ def clusters_table(result: RunResult) -> Table:
 
 
 def comparison_table(result: RunResult) -> Table:
-    """Give every metric of each cluster, its two null baselines and all else; None for empty clusters."""
+    """Give every metric of each cluster, its baselines, spread and members, and all else; None where not known.
+
+    ``compared_to`` says which patterns these are. If there was a filter, the same columns follow for the patterns
+    before it, or after it, with ``raw_`` or ``filtered_`` before their names.
+    """
     comparison = result.comparison
-    columns = dict(comparison.metrics)
-    columns |= {f"null_zero_{name}": values for name, values in comparison.null_zero.items()}
-    columns |= {f"null_global_{name}": values for name, values in comparison.null_global.items()}
-    columns |= comparison.columns
+    columns: dict[str, list[Any]] = {"compared_to": [comparison.compared_to] * len(comparison.counts)}
+    for one in comparison.sources:
+        before = "" if one is comparison else "raw_" if one.compared_to == "raw" else "filtered_"
+        columns |= {before + with_unit(name): values for name, values in _comparison_columns(one).items()}
     rows = [
-        (result.clusters.number(crystal), count, *(_number(values[crystal]) for values in columns.values()))
+        (result.clusters.number(crystal), count, *(values[crystal] for values in columns.values()))
         for crystal, count in enumerate(comparison.counts.tolist())
     ]
-    return Table(("crystal", "n_probes", *map(with_unit, columns)), rows)
+    return Table(("crystal", "n_probes", *columns), rows)
+
+
+def _comparison_columns(comparison: ClusterComparison) -> dict[str, list[Any]]:
+    tables = {
+        "": comparison.metrics,
+        "crystal_": comparison.crystal_metrics,
+        "null_zero_": comparison.null_zero,
+        "null_global_": comparison.null_global,
+        "null_other_": comparison.null_other,
+    }
+    values = {f"{before}{name}": column for before, table in tables.items() for name, column in table.items()}
+    found = {
+        name: [_number(value) for value in column.tolist()]
+        for name, column in (values | dict(comparison.columns)).items()
+    }
+    for name, members in (("typical", comparison.typical), ("atypical", comparison.atypical)):
+        if members is not None:
+            for axis, places in zip("yx", members.places.T.tolist(), strict=True):
+                found[f"{name}_{axis}"] = [place if place >= 0 else None for place in places]
+            found[f"{name}_cosine"] = [_number(value) for value in members.cosines.tolist()]
+    return found
 
 
 def overlap_table(result: RunResult) -> Table:
@@ -156,7 +181,9 @@ def cleaning_table(result: RunResult) -> Table:
 
 def with_unit(name: str) -> str:
     """Give the name of a column with its unit, if it has one."""
-    bare = name.removeprefix("null_zero_").removeprefix("null_global_")
+    bare = name
+    for before in ("null_zero_", "null_global_", "null_other_", "crystal_"):
+        bare = bare.removeprefix(before)
     return f"{name}_{UNITS[bare]}" if bare in UNITS else name
 
 

@@ -91,12 +91,21 @@ def test_the_comparison_of_whole_clusters_is_worked_out_and_others_keep_theirs(r
     for name in before.metrics:
         assert after.metrics[name][1] == before.metrics[name][2]
         assert after.null_global[name][1] == before.null_global[name][2]
+        assert after.crystal_metrics[name][1] == before.crystal_metrics[name][2]
     mean = np.average(before.mean_patterns[:2], axis=0, weights=before.counts[:2])
     np.testing.assert_allclose(after.mean_patterns[0], mean, rtol=1e-9)
     inside = united.labels == 0
-    weights = fit.weight_maps()[members][:, inside].mean(axis=1, dtype=np.float64)
-    made = np.tensordot(weights, fit.component_patterns()[members], 1)
+    weights = fit.weight_maps()[:, inside].mean(axis=1, dtype=np.float64)
+    made = np.tensordot(weights, fit.component_patterns(), 1)
     np.testing.assert_allclose(after.reconstructed_patterns[0], made, rtol=1e-4, atol=1e-4)
+    alone = np.tensordot(weights[members], fit.component_patterns()[members], 1)
+    np.testing.assert_allclose(after.crystal_patterns[0], alone, rtol=1e-4, atol=1e-4)
+    other = METRICS["ssim"][0](mean, after.reconstructed_patterns[1], data_range=before.data_range)
+    assert after.null_other["ssim"][0] == pytest.approx(other)
+    np.testing.assert_array_equal(after.typical.places, [[-1, -1], *before.typical.places[2:]])
+    np.testing.assert_array_equal(after.atypical.patterns[1:], before.atypical.patterns[2:])
+    assert np.isnan(after.atypical.patterns[0]).all()
+    assert np.isnan(after.columns["member_cosine_median"][0])
     expected = METRICS["psnr"][0](mean, after.reconstructed_patterns[0], data_range=before.data_range)
     assert after.metrics["psnr"][0] == pytest.approx(expected)
     assert np.isnan(after.null_global["psnr"][0])
@@ -108,6 +117,8 @@ def test_a_name_leaves_the_comparison_as_it_is(run):
     named = run.edited(edits_for(run, Edit(do="rename", crystals=(0,), name="A")))
     for name, values in run.comparison.metrics.items():
         np.testing.assert_array_equal(named.comparison.metrics[name], values)
+        np.testing.assert_array_equal(named.comparison.null_other[name], run.comparison.null_other[name])
+    np.testing.assert_array_equal(named.comparison.typical.places, run.comparison.typical.places)
     for name, values in run.comparison.columns.items():
         np.testing.assert_array_equal(named.comparison.columns[name], values)
     np.testing.assert_array_equal(named.comparison.mean_patterns, run.comparison.mean_patterns)

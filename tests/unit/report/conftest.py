@@ -1,6 +1,7 @@
 """One small finished run that every test of the report looks at."""
 
 import warnings
+from dataclasses import replace
 
 import pytest
 
@@ -23,3 +24,15 @@ def finished():
 @pytest.fixture(scope="session")
 def result(finished):
     return finished.result
+
+
+@pytest.fixture(scope="session")
+def with_both(result):
+    """A result as a run with a filter gives it: compared with the patterns after it and before it."""
+    other = replace(
+        result.comparison,
+        mean_patterns=1.5 * result.comparison.mean_patterns,
+        metrics={name: values / 2 for name, values in result.comparison.metrics.items()},
+        typical=replace(result.comparison.typical, places=result.comparison.atypical.places),
+    )
+    return replace(result, comparison=replace(result.comparison, compared_to="mean", other=other))

@@ -125,8 +125,13 @@ def with_empty_cluster(result):
     )
 
 
+def with_filter(result):
+    return replace(result, comparison=replace(result.comparison, compared_to="epattern", other=result.comparison))
+
+
 VARIANTS = {
     "as it is": lambda result: result,
+    "a filter": with_filter,
     "not calibrated": lambda result: replace(
         result, geometry=replace(result.geometry, scan_step_nm=None, pattern_step_inv_angstrom=None)
     ),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from unmix4d.errors import InputError
+from unmix4d.report.comparison_figure import comparison_figure
 from unmix4d.report.curve_figures import loss_figure
 from unmix4d.report.store import FORMAT_VERSION, load_result, save_result
 from unmix4d.report.tables import comparison_table, decision_table
@@ -164,3 +165,37 @@ def test_foreign_newer_and_missing_files_are_refused(stored, tmp_path):
         load_result(partial)
     with pytest.raises(InputError, match="there is no"):
         load_result(tmp_path / "none.h5")
+
+
+def test_a_comparison_with_both_comes_back(with_both, tmp_path):
+    save_result(with_both, tmp_path / "result.h5")
+    assert equal(with_both.comparison, load_result(tmp_path / "result.h5").comparison)
+
+
+def test_files_without_a_place_for_the_own_crystal_load(result, tmp_path):
+    path = tmp_path / "result.h5"
+    save_result(result, path)
+    before = result.comparison
+    with h5py.File(path, "a") as file:
+        group = file["comparison"]
+        for name in ("reconstructed_patterns", "metrics", "crystal_metrics", "null_other", "typical", "atypical"):
+            del group[name]
+        group["reconstructed_patterns"] = before.crystal_patterns
+        group.move("crystal_patterns", "gone")
+        for name, values in before.crystal_metrics.items():
+            group[f"metrics/{name}"] = values
+        for name in list(group["columns"]):
+            if name.startswith(("crystal_", "member_")):
+                del group[f"columns/{name}"]
+        group["columns/cosine"][...] = before.columns["crystal_cosine"]
+    back = load_result(path)
+    after = back.comparison
+    np.testing.assert_array_equal(after.crystal_patterns, before.crystal_patterns)
+    assert equal(dict(after.crystal_metrics), dict(before.crystal_metrics))
+    assert equal(after.columns["crystal_cosine"], before.columns["crystal_cosine"])
+    assert "cosine" not in after.columns, "it was that of the own crystal"
+    assert np.isnan(after.reconstructed_patterns).all()
+    assert all(np.isnan(values).all() for values in after.metrics.values())
+    assert (after.typical, after.atypical, after.other, after.null_other) == (None, None, None, {})
+    assert "crystal_cosine" in comparison_table(back).header
+    assert comparison_figure(back).axes

@@ -88,8 +88,22 @@ def test_the_comparison_has_metrics_baselines_and_the_rest(result):
         assert column(table, with_unit(name)) == values.tolist()
         assert column(table, with_unit(f"null_zero_{name}")) == comparison.null_zero[name].tolist()
         assert column(table, with_unit(f"null_global_{name}")) == comparison.null_global[name].tolist()
+        assert column(table, with_unit(f"null_other_{name}")) == comparison.null_other[name].tolist()
+        assert column(table, with_unit(f"crystal_{name}")) == comparison.crystal_metrics[name].tolist()
+    assert column(table, "typical_y") == comparison.typical.places[:, 0].tolist()
+    assert column(table, "atypical_x") == comparison.atypical.places[:, 1].tolist()
+    assert column(table, "atypical_cosine") == comparison.atypical.cosines.tolist()
+    assert set(column(table, "compared_to")) == {"raw"}
     assert {with_unit(name) for name in comparison.columns} <= set(table.header)
     assert "null_zero_psnr_db" in table.header
+
+
+def test_the_patterns_on_the_other_side_of_a_filter_have_columns_of_their_own(with_both):
+    table, other = comparison_table(with_both), with_both.comparison.other
+    assert set(column(table, "compared_to")) == {"mean"}
+    assert column(table, "raw_psnr_db") == other.metrics["psnr"].tolist()
+    assert column(table, "raw_null_other_psnr_db") == other.null_other["psnr"].tolist()
+    assert column(table, "raw_typical_cosine") == other.typical.cosines.tolist()
 
 
 def test_an_empty_cluster_has_empty_cells(result):
