@@ -198,7 +198,7 @@ def test_every_setting_is_an_option_of_run(api: FakeApi) -> None:
         "starts": "spa,random", "l1": "0.1", "max_iter": "50", "tol": "1e-3", "k": "8", "k_min": "2",
         "k_max": "12", "mode": "paper", "background": "3", "crystals": "merged", "compare_to": "raw", "keep": "all",
         "gate": "0.05", "spot_background": "ball", "spot_radius": "2.5", "threads": "2", "memory": "8GB",
-        "seed": "5", "workers": "2",
+        "seed": "5", "workers": "2", "trajectory": "1,2,8,9",
     }  # fmt: skip
     assert given.keys() | {"pattern_step", "scheduler"} == Settings.model_fields.keys()
     options = [part for name, text in given.items() for part in (f"--{name.replace('_', '-')}", text)]
