@@ -19,7 +19,16 @@ from unmix4d.maps.overlap import overlap_map
 from unmix4d.prepare.chain import Prepared
 from unmix4d.provenance import versions
 from unmix4d.read.identity import source_digest
-from unmix4d.records import BoolArray, FilterAdvice, FilterAnswer, FilterComparison, RunResult, Scan
+from unmix4d.records import (
+    BoolArray,
+    FilterAdvice,
+    FilterAnswer,
+    FilterComparison,
+    FloatArray,
+    OverlapMap,
+    RunResult,
+    Scan,
+)
 from unmix4d.report.files import RUN_MARK
 from unmix4d.report.folder import write_run_folder
 from unmix4d.report.store import load_result
@@ -234,8 +243,9 @@ def _answer(name: str, done: Finished, matched: Matched, refitted: Refit) -> Fil
         name=name,
         decision=result.decision,
         clusters=result.clusters,
-        overlap=result.overlap,
-        refitted=overlap_map(refitted.weights, result.clusters.labels, thresholds=result.overlap.thresholds),
+        # That of the run itself is measured on the unfiltered counts: here it is what the filtered patterns show.
+        overlap=_overlap_of(result, result.clusters.crystal_weights),
+        refitted=_overlap_of(result, refitted.weights),
         classes=matched.classes,
         iou=matched.overlap,
         mean_patterns=result.comparison.mean_patterns,
@@ -267,3 +277,7 @@ def _shared(runs: Runs, done: Mapping[str, Finished]) -> tuple[str, ...]:
     if drawn:
         words.insert(3, f"{', '.join(drawn)}: one pass finds the spots, and patterns are drawn from their table")
     return tuple(words)
+
+
+def _overlap_of(result: RunResult, weights: FloatArray) -> OverlapMap:
+    return overlap_map(weights, result.clusters.labels, thresholds=result.overlap.thresholds)
