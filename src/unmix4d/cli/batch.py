@@ -11,8 +11,8 @@ from typing import Any
 
 import typer
 
-from unmix4d.cli.answers import show_progress
-from unmix4d.cli.leaving import explain, interrupts
+from unmix4d.cli.leaving import explain
+from unmix4d.cli.work import progress_shown
 from unmix4d.config import Settings
 from unmix4d.errors import UsageError
 
@@ -69,12 +69,7 @@ def _run_one(
     try:
         api.check_output(folder, overwrite=overwrite)
         kept = api.unfinished(folder)
-        with show_progress(quiet=quiet) as show:
-
-            def progress(stage: str, done: float, total: float) -> None:
-                interrupts.check()
-                show(stage, done, total)
-
+        with progress_shown(quiet=quiet) as progress:
             done = api.unmix(scan, settings, progress=progress, checkpoint=kept.folder)
             done.save(folder, overwrite=overwrite)
         kept.remove()

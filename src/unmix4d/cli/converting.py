@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from unmix4d.cli.answers import print_mapping, show_progress
+from unmix4d.cli.answers import print_mapping
 from unmix4d.cli.commands import READING, JsonOption, QuietOption, RunArgument, ScanArgument, app
-from unmix4d.cli.leaving import interrupts
 from unmix4d.cli.options import given, with_settings
+from unmix4d.cli.work import progress_shown
 
 OF_THE_FILE = {
     "dtype": Annotated[
@@ -49,12 +49,7 @@ def convert(
     from unmix4d import conversion
 
     chosen: dict[str, Any] = dict(given(options))
-    with show_progress(quiet=quiet) as show:
-
-        def progress(stage: str, done: float, total: float) -> None:
-            interrupts.check()
-            show(stage, done, total)
-
+    with progress_shown(quiet=quiet) as progress:
         told = conversion.convert(
             scan,
             out,
@@ -109,12 +104,7 @@ def astar(
     from unmix4d.astar import export_astar
 
     chosen: dict[str, Any] = dict(given(options))
-    with show_progress(quiet=quiet) as show:
-
-        def progress(stage: str, done: float, total: float) -> None:
-            interrupts.check()
-            show(stage, done, total)
-
+    with progress_shown(quiet=quiet) as progress:
         told = export_astar(
             Run.load(run),
             out,

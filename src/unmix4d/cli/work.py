@@ -1,8 +1,8 @@
 """Doing one piece of work that writes a folder: progress, interrupts, and what is said at the end."""
 
 import shlex
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,18 @@ class Output:
         return f"go on with: {again}{' --overwrite' * self.overwrite}"
 
 
+@contextmanager
+def progress_shown(*, quiet: bool) -> Iterator[Progress]:
+    """Show progress, and end the work at its next step after an interrupt."""
+    with show_progress(quiet=quiet) as show:
+
+        def progress(stage: str, done: float, total: float) -> None:
+            interrupts.check()
+            show(stage, done, total)
+
+        yield progress
+
+
 def analyse(
     work: Callable[[Progress], Any],
     output: Output,
@@ -39,12 +51,7 @@ def analyse(
 ) -> None:
     """Do the work, write its folder and ``say`` what came out; ``kept`` is the Checkpoint of its finished steps."""
     try:
-        with show_progress(quiet=output.quiet) as show:
-
-            def progress(stage: str, done: float, total: float) -> None:
-                interrupts.check()
-                show(stage, done, total)
-
+        with progress_shown(quiet=output.quiet) as progress:
             done = work(progress)
             with nullcontext() if kept is None else kept.working():
                 progress("write", 0, 1)

@@ -11,6 +11,7 @@ from unmix4d.measure.likelihood import Likelihood, Tested
 from unmix4d.measure.mixtures import Mixture
 from unmix4d.measure.noise import measure_noise, sample
 from unmix4d.measure.significance import LEVEL, Errors
+from unmix4d.quality.background import MAD_TO_SIGMA
 from unmix4d.records import (
     NO_CRYSTAL,
     OVERLAP_THRESHOLDS,
@@ -30,7 +31,6 @@ UNUSUAL = 4.0
 """Robust standard deviations of the misfit over the scan from which on two crystals do not explain a probe."""
 
 MOST_AVERAGED = 2000
-MAD_TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
