@@ -9,7 +9,7 @@ from unmix4d.decide.distinct import most_distinct
 from unmix4d.decide.elbow import ElbowMethod
 from unmix4d.decide.evidence import Evidence, gather_evidence
 from unmix4d.decide.exemplars import Exemplar
-from unmix4d.decide.purified import purified_model, with_purified
+from unmix4d.decide.purified import has_hidden, purified_model, with_purified
 from unmix4d.decide.reason import explain, list_warnings
 from unmix4d.decide.roles import SAME_PATTERN
 from unmix4d.decide.segments import Background
@@ -74,7 +74,7 @@ def decide(
     """
     _check_fitted(sweep, k)
     counted = count_crystals(sweep, beam=beam, background=background, executor=executor)
-    if background == "auto" and counted.confidence != "high":
+    if background == "auto" and (counted.confidence != "high" or has_hidden(counted)):
         counted = with_purified(sweep, counted, beam=beam)
     interest = range_of_interest(sweep, half_width, elbow)
     ks = tuple(j for j in sweep.ks if j in interest)

@@ -20,6 +20,24 @@ FINE = Linking("average", 0.60)
 SAME = Linking("average", 0.64)
 """Crystals whose purest probes are as alike as this are one; see decision 0018."""
 
+HELD = 0.2
+"""Share of the Bragg counts that components of a crystal have on connected probes if it is the strongest nowhere."""
+
+HELD_PURE = 0.3
+"""The same for what its purest probes show."""
+
+UNLIKE = 0.42
+"""Mean similarity to any other crystal below which such components are surely none of its; see decision 0022."""
+
+PUREST, ALONE = 30, 0.66
+"""Probes, and the mean share of the Bragg counts on so many from which on a crystal counts as seen alone."""
+
+UNLIKE_LEFT, PERHAPS = 0.28, 0.04
+"""Where one of two is not, they are two if what is left of them without each other is less alike than this; else their
+similarity counts for a little more; see decision 0022."""
+
+TINY = float(np.finfo(np.float64).tiny)
+
 EVEN = 0.25
 """What lies all around the beam more evenly than this is a ring."""
 
@@ -59,19 +77,21 @@ def with_purified(sweep: Sweep, counted: Counted, *, beam: Beam | None) -> Count
         return counted
     if min(factored.geometry.pattern_shape) < MIN_SIDE:
         return counted
-    pieces = [group.members for group in counted.segments[fit.k].groups(FINE) if group.crystal]
+    segments = counted.segments[fit.k]
+    pieces = [group.members for group in segments.groups(FINE) if group.crystal]
+    pieces += [group.members for group in _hidden(segments)]
     bragg, spots = _begin(factored, fit, pieces, beam)
-    found = Purified(bragg=bragg, spots=spots, means=spots)
+    found, settled = Purified(bragg=bragg, spots=spots, means=spots), False
     while len(spots):
-        found = sweep.purify(factored, bragg, spots, beam=beam)
+        found = sweep.purify(factored, bragg, spots, beam=beam, settled=settled)
         together = _put_together(factored, found, beam)
         if len(together) == found.n_crystals:
             break
         found = _merged(found, together)
-        bragg, spots = found.bragg, found.spots
+        bragg, spots, settled = found.bragg, found.spots, True
     if found.n_crystals > sweep.ks[-1] and sweep.refit is None:
         return counted
-    between = np.triu(crystal_similarity(found.means), 1) if len(found.means) else np.zeros((1, 1))
+    between = np.triu(_alike(found), 1) if len(found.means) else np.zeros((1, 1))
     return replace(counted, purified=found, closest=float(between.max()))
 
 
@@ -92,7 +112,7 @@ def _put_together(factored: FactoredMatrix, found: Purified, beam: Beam | None) 
     rings = evenness(found.means, factored.pixel_mask, beam) > EVEN
     bragg = (found.bragg * seen).astype(np.float32)
     segments = Segments(
-        similarity=crystal_similarity(found.means),
+        similarity=_alike(found),
         bragg=bragg,
         counts=bragg.sum(axis=0, dtype=np.float64),
         peakedness=np.ones(found.n_crystals),
@@ -102,7 +122,30 @@ def _put_together(factored: FactoredMatrix, found: Purified, beam: Beam | None) 
         probe_mask=factored.probe_mask,
         probes=factored.probes_per_row,
     )
-    return [group.members for group in segments.groups(SAME) if group.crystal]
+    kept = [group for group in segments.groups(SAME) if group.crystal]
+    kept += segments.hidden(SAME, share=HELD_PURE, unlike=SAME.limit)
+    return [group.members for group in kept]
+
+
+def _hidden(segments: Segments) -> list[Group]:
+    return segments.hidden(FINE, share=HELD, unlike=UNLIKE)
+
+
+def has_hidden(counted: Counted) -> bool:
+    """Tell whether the largest factorization shows a crystal that is the strongest nowhere: no vote counts it."""
+    return counted.largest is not None and bool(_hidden(counted.segments[counted.largest.k]))
+
+
+def _alike(found: Purified) -> FloatArray:
+    """Similarity of the purest probes, (n, n); where one of two is alone nowhere, what is left of it decides.
+
+    Its purest probes show its neighbour as well, so that the two look alike.
+    """
+    means, left = crystal_similarity(found.means), crystal_similarity(found.spots)
+    share = np.sort(found.bragg / np.maximum(found.bragg.sum(axis=1, keepdims=True), TINY), axis=0)[::-1]
+    mixed = share[:PUREST].mean(axis=0) < ALONE
+    asked = mixed[:, None] | mixed
+    return np.where(asked, np.where(left < UNLIKE_LEFT, np.minimum(means, left), means + PERHAPS), means)
 
 
 def _shows_spots(found: Purified, factored: FactoredMatrix) -> BoolArray:
@@ -185,4 +228,4 @@ def _same_places(sweep: Sweep, fit: Factorization, found: Purified) -> FloatArra
     assert sweep.factored is not None
     maps = sweep.factored.gather(fit.weights).astype(np.float64)
     lengths = np.outer(np.linalg.norm(maps, axis=0), np.linalg.norm(found.bragg, axis=0))
-    return np.asarray(maps.T @ found.bragg / np.maximum(lengths, np.finfo(float).tiny))
+    return np.asarray(maps.T @ found.bragg / np.maximum(lengths, TINY))

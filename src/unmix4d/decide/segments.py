@@ -120,6 +120,29 @@ class Segments:
             for group, own in zip(members, owned, strict=True)
         ]
 
+    def hidden(self, linking: Linking, *, share: float, unlike: float) -> list[Group]:
+        """Find crystals that are the strongest nowhere, as a particle on a thicker grain is.
+
+        Groups that own no piece and are no background, and single components that joined none, whose mean similarity
+        to any crystal is below ``unlike`` and that have ``share`` of the Bragg counts on `MIN_PIECE` connected probes.
+        """
+        groups = self.groups(linking)
+        crystals = [list(group.members) for group in groups if group.crystal]
+        material = self._material(self.bragg.any(axis=0))
+        total = np.maximum(self.bragg.sum(axis=1), np.finfo(np.float32).tiny)
+        joined = {i for group in groups for i in group.members} | {self.forced}
+        single = [Group((i,), crystal=False) for i in range(self.k) if i not in joined and self.bragg[:, i].any()]
+        found = []
+        for group in (*groups, *single):
+            own = list(group.members)
+            alike = [float(self.similarity[np.ix_(own, other)].mean()) for other in crystals]
+            if group.crystal or max(alike, default=0.0) >= unlike or self._is_background(own):
+                continue
+            held = material & (self.bragg[:, own].sum(axis=1) >= share * total)
+            if self._largest_piece(held) >= -(-MIN_PIECE // self.probes):
+                found.append(Group(group.members, crystal=True))
+        return found
+
     def _material(self, alive: BoolArray) -> BoolArray:
         total = self.bragg[:, alive].sum(axis=1, dtype=np.float64)
         if not total.any():
@@ -152,19 +175,19 @@ class Segments:
 
     def _own_a_piece(self, groups: Sequence[Sequence[int]], material: BoolArray, min_piece: int) -> list[bool]:
         """Tell which groups have the most Bragg counts of all on enough connected probes."""
-        from scipy.ndimage import label  # noqa: PLC0415 - slow import
-
         if not groups:
             return []
         strongest = np.stack([self.bragg[:, list(group)].sum(axis=1) for group in groups], axis=1).argmax(axis=1)
         smallest = min(min_piece, len(self.bragg))
-        owned = []
-        for group in range(len(groups)):
-            own = np.zeros(self.probe_mask.shape, dtype=bool)
-            own[self.probe_mask] = material & (strongest == group)
-            pieces, n = label(own)
-            owned.append(bool(n) and int(np.bincount(pieces.ravel())[1:].max()) >= smallest)
-        return owned
+        return [self._largest_piece(material & (strongest == i)) >= smallest for i in range(len(groups))]
+
+    def _largest_piece(self, where: BoolArray) -> int:
+        """Count the probes of the largest connected piece of those (n_probes,) that are marked."""
+        from scipy.ndimage import label  # noqa: PLC0415 - slow import
+
+        own = np.zeros(self.probe_mask.shape, dtype=bool)
+        own[self.probe_mask] = where
+        return int(np.bincount(label(own)[0].ravel())[1:].max(initial=0))
 
 
 def find_segments(fit: Factorization, *, beam: Beam | None = None, background: Background = "auto") -> Segments:

@@ -11,6 +11,7 @@ TOGETHER = 256
 RIDGE = 1e-10
 LEAST = 1e-30
 MOST_SHARE = 1e6
+LEAST_SKEW, MOST_SKEW = 1e-3, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,12 +70,15 @@ class Likelihood:
         Covariance of the products of entries with counts, for one unit of each entry.
     spots : (n_crystals, m, m) float64
         The same for spots that are off, for one squared unit of each crystal.
+    cubes : (m, n_crystals) float64
+        Third moment of the product of each crystal's entry with counts, for one unit of each entry.
     """
 
     mixture: Mixture
     noise: NoiseModel
     thirds: FloatArray
     spots: FloatArray
+    cubes: FloatArray
 
     @classmethod
     def of(cls, mixture: Mixture, noise: NoiseModel) -> "Likelihood":
@@ -88,7 +92,8 @@ class Likelihood:
         for k, error in enumerate(noise.spot_error):
             products = error * mixture.spot_products(k)
             spots[k] = products.T @ products
-        return cls(mixture=mixture, noise=noise, thirds=thirds, spots=spots)
+        cubes = mixture.entries @ (mixture.across[: mixture.n_crystals] ** 3).T
+        return cls(mixture=mixture, noise=noise, thirds=thirds, spots=spots, cubes=cubes)
 
     def test(self, counts: FloatArray) -> Tested:
         """Test probes, given their counts (p, q) on the fitted pixels."""
@@ -148,6 +153,8 @@ class Likelihood:
         covariance = self._counting(weights) + self._spots(weights)
         variance = ((contrast @ covariance) * contrast).sum(axis=2)
         z = np.divide(left, np.sqrt(variance), out=np.zeros_like(left), where=variance > LEAST)
+        cubes = self.noise.gain**2 * weights @ self.cubes
+        z = normal_of(z, np.divide(cubes, variance**1.5, out=np.zeros_like(z), where=variance > LEAST))
         room = (contrast * gram[:n]).sum(axis=2)
         own = weights[np.arange(len(cross)), chosen[0]] * self.mixture.bragg[chosen[0]]
         scale = room * own[:, None] / self.mixture.bragg
@@ -220,6 +227,21 @@ class Likelihood:
     def _products(self) -> FloatArray:
         lengths = self.mixture.lengths
         return lengths * lengths[:, None]
+
+
+def normal_of(z: FloatArray, skewness: FloatArray) -> FloatArray:
+    """Give the normal deviates that are as unlikely as deviates ``z`` of a sum of few counts.
+
+    Counts are skewed: far above their mean are more of them than a normal distribution has, far below fewer. A gamma
+    distribution of the same mean, variance and skewness stands for them. By the cube root (Wilson and Hilferty 1931),
+    which holds in the far tail as well.
+    """
+    some = np.clip(skewness, LEAST_SKEW, MOST_SKEW)
+    scaled = np.maximum(1 + some * z / 2, 0)
+    shape = 4 / some**2
+    return np.asarray(
+        np.where(skewness < LEAST_SKEW, z, (np.cbrt(scaled) - 1 + 1 / (9 * shape)) * 3 * np.sqrt(shape))
+    )
 
 
 def _marked(like: FloatArray, *chosen: IntArray) -> BoolArray:

@@ -30,6 +30,9 @@ from unmix4d.records.base import spread
 UNUSUAL = 4.0
 """Robust standard deviations of the misfit over the scan from which on two crystals do not explain a probe."""
 
+LEAST_FRACTION = 0.05
+"""Share of the Bragg counts below which a second crystal is not called one: patterns are not known better."""
+
 MOST_AVERAGED = 2000
 
 
@@ -155,7 +158,7 @@ def _maps(
     """Spread what was found over the scan, and name areas and pairs."""
     tested, mask = found.tested, matrix.probe_mask
     p_value = np.where(assessed, errors.p_value, np.nan)
-    significant = p_value < LEVEL
+    significant = (p_value < LEVEL) & (tested.fraction >= LEAST_FRACTION)
     low, high = errors.interval(significant)
 
     def scan_map(values: FloatArray) -> FloatArray:

@@ -27,6 +27,8 @@ ROUNDS = 3
 ROUNDS_TO_COUNT = 2
 TOGETHER = 256
 STRONGEST = 0.5
+ALONE = 0.66
+"""Mean share of the Bragg counts on its purest probes from which on a crystal counts as seen alone."""
 
 
 def refine_crystals(
@@ -76,14 +78,15 @@ def refine_crystals(
             bragg, spots = _merged(factored, fit, roles)
         else:
             bragg, spots = purified.bragg, purified.spots
-        found = view.improved(bragg, spots, rings, ROUNDS)
+        found = view.improved(bragg, spots, rings, ROUNDS, settled=purified is not None)
+        mixed = view.mixed(view.shares(found.bragg)[0])
     assert found.dictionary is not None
     least = SHARE * float(np.quantile(found.bragg.sum(axis=1), QUANTILE)) / factored.probes_per_row
-    return _fit_data(matrix, found.dictionary, rings, least=least, executor=executor)
+    return _fit_data(matrix, found.dictionary, rings, mixed=mixed, least=least, executor=executor)
 
 
 def purify_crystals(
-    factored: FactoredMatrix, bragg: FloatArray, spots: FloatArray, *, beam: Beam | None
+    factored: FactoredMatrix, bragg: FloatArray, spots: FloatArray, *, beam: Beam | None, settled: bool = False
 ) -> Purified:
     """Find crystals alone in the low-rank form, from a first idea of where they are.
 
@@ -96,6 +99,8 @@ def purify_crystals(
     spots : (n, pattern_y, pattern_x) float
         Their spots in any unit; kept for a crystal whose purest probes show none.
     beam : Beam or None
+    settled : bool
+        The spots have been purified before.
 
     Returns
     -------
@@ -105,7 +110,7 @@ def purify_crystals(
     rings = Rings.about(beam, factored.pixel_mask)
     with one_blas_thread():
         view = _View.of(factored, rings)
-        found = view.improved(bragg.astype(np.float64), spots, rings, ROUNDS_TO_COUNT)
+        found = view.improved(bragg.astype(np.float64), spots, rings, ROUNDS_TO_COUNT, settled=settled)
         means = np.stack([view.scores[probes].mean(axis=0) @ view.basis for probes in view.purest_of(found.bragg)])
         return Purified(
             bragg=found.bragg, spots=_images(found.spots, rings), means=find_spots(_images(means, rings), rings)
@@ -161,35 +166,47 @@ class _View:
             fewest=-(-FEWEST_PURE // factored.probes_per_row),
         )
 
-    def improved(self, bragg: FloatArray, spots: FloatArray, rings: Rings, rounds: int) -> _Guess:
+    def improved(self, bragg: FloatArray, spots: FloatArray, rings: Rings, rounds: int, *, settled: bool) -> _Guess:
         """Improve Bragg counts (n_rows, n) and spots (n, pattern_y, pattern_x) several times."""
         found = _Guess(bragg=bragg, spots=spots[:, rings.allowed])
         for _ in range(rounds):
-            found = self.improve(found, rings)
+            found = self.improve(found, rings, settled=settled)
         return found
 
     def purest_of(self, bragg: FloatArray) -> list[IntArray]:
         """Choose the rows that stand for each crystal."""
-        share, material = self._shares(bragg)
+        share, material = self.shares(bragg)
         return [purest(own, material, self.fewest) for own in share]
 
-    def _shares(self, bragg: FloatArray) -> tuple[FloatArray, BoolArray]:
+    def shares(self, bragg: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Share of each crystal in the Bragg counts of every row, (n, n_rows), and where there is specimen."""
         total = bragg.sum(axis=1)
         material = find_material(spread(total, self.probe_mask, 0), self.probe_mask)[self.probe_mask]
         return np.divide(bragg.T, total, out=np.zeros(bragg.T.shape), where=total > 0), material
 
-    def improve(self, guess: _Guess, rings: Rings) -> _Guess:
-        """Choose pure probes, take their spots, and fit all probes with them."""
-        share, material = self._shares(guess.bragg)
+    def improve(self, guess: _Guess, rings: Rings, *, settled: bool) -> _Guess:
+        """Choose pure probes, take their spots, and fit all probes with them.
+
+        If they are ``settled`` the spots of a crystal that is alone nowhere stay: what is left of others in them
+        would grow from round to round.
+        """
+        share, material = self.shares(guess.bragg)
         means = np.stack([self._alone(guess, i, purest(own, material, self.fewest)) for i, own in enumerate(share)])
         images = _spots_of(means, guess.spots, rings)
         n_pure = (material & (share >= PURE)).sum(axis=1)
         spots = take_out_others(images, n_pure)[:, rings.allowed]
+        if settled:
+            mixed = self.mixed(share)
+            spots[mixed] = guess.spots[mixed]
         dictionary = Dictionary.of(spots, self.background, self.pixel)
         weights = dictionary.solve(self.scores @ (self.basis @ dictionary.across.T))
         bragg = weights[:, : len(spots)] * dictionary.bragg
         return _Guess(bragg=bragg, spots=spots, dictionary=dictionary, weights=weights)
+
+    def mixed(self, share: FloatArray) -> BoolArray:
+        """Tell which crystals are alone nowhere, (n,), from their shares (n, n_rows)."""
+        some = min(self.fewest, share.shape[1])
+        return np.asarray(np.sort(share, axis=1)[:, -some:].mean(axis=1) < ALONE)
 
     def _alone(self, guess: _Guess, crystal: int, probes: IntArray) -> FloatArray:
         """Mean over the pure probes of a crystal less what the fit gives to other crystals, (n_allowed,)."""
@@ -263,9 +280,18 @@ class _Fit:
 
 
 def _fit_data(
-    matrix: PatternMatrix, dictionary: Dictionary, rings: Rings, *, least: float, executor: Executor
+    matrix: PatternMatrix,
+    dictionary: Dictionary,
+    rings: Rings,
+    *,
+    mixed: BoolArray,
+    least: float,
+    executor: Executor,
 ) -> Crystals:
-    """Fit the weights to the data, and take the patterns over all probes on which a crystal is the strongest."""
+    """Fit the weights to the data, and take the patterns over all probes on which a crystal is the strongest.
+
+    Those of ``mixed`` ones, which are alone nowhere, stay as they were fitted.
+    """
     n, kept = dictionary.n_crystals, rings.allowed[matrix.pixel_mask]
     across = np.zeros((matrix.n_pixels, len(dictionary.entries)), dtype=np.float32)
     across[kept] = dictionary.across.T
@@ -286,6 +312,7 @@ def _fit_data(
         ]
     )
     spots = _spots_of(alone, dictionary.entries[:n], rings)
+    spots[mixed] = _images(dictionary.entries[:n][mixed], rings)
     counts = spots.sum(axis=(1, 2), keepdims=True)
     return Crystals(
         patterns=(spots / np.where(counts > 0, counts, 1)).astype(np.float32),

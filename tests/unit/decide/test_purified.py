@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unmix4d.decide.counting import Counted
-from unmix4d.decide.purified import purified_model, with_purified
+from unmix4d.decide.purified import SAME, has_hidden, purified_model, with_purified
 from unmix4d.decide.segments import find_segments
 from unmix4d.decide.spots import evenness
 from unmix4d.decide.vote import Votes
@@ -17,6 +17,7 @@ SCAN, SIDE = (12, 24), 32
 BEAM = Beam(center=(15.5, 15.5), radius=2.0)
 ONE = ((6, 8), (6, 23), (24, 12), (25, 24), (11, 27), (20, 4))
 OTHER = ((11, 5), (12, 26), (21, 27), (4, 15), (27, 17), (16, 22))
+THIRD = ((4, 20), (27, 9), (13, 3), (18, 28), (28, 28), (3, 11))
 UP, DOWN = (6, 5, 4, 3, 2, 1), (1, 2, 3, 4, 5, 6)
 
 
@@ -44,12 +45,12 @@ def fit_of(components, weights):
     )
 
 
-def scan_of(patterns, counts=4000.0, haze=3.0):
+def scan_of(patterns, counts=4000.0, haze=3.0, weights=None):
     """Patterns in bands with haze and noise: a sweep that holds one fit of them, and what was counted so far.
 
-    The fit takes every band for a crystal of its own.
+    The fit takes every band for a crystal of its own. Other ``weights`` (n_probes, n) than bands may be given.
     """
-    weights = bands(patterns)
+    weights = bands(patterns) if weights is None else weights
     expected = counts * weights @ np.array(patterns) + haze
     seen = np.random.default_rng(0).poisson(expected).astype(np.float64)
     left, values, right = np.linalg.svd(seen, full_matrices=False)
@@ -108,8 +109,8 @@ def test_one_spot_in_a_map_without_neighbours_is_noise():
     for name, expected in (("noise", 0), ("grains", 2)):
         images = np.array([lone, lone.T])
 
-        def purify(_factored, bragg, _spots, *, beam, found=maps[name], images=images):
-            assert beam is BEAM
+        def purify(_factored, bragg, _spots, *, beam, settled, found=maps[name], images=images):
+            assert (beam, settled) == (BEAM, False)
             return Purified(bragg=100 * found[:, : bragg.shape[1]], spots=images, means=images)
 
         assert with_purified(replace(sweep, purify=purify), counted, beam=BEAM).n_crystals == expected
@@ -120,6 +121,41 @@ def test_a_ring_is_no_crystal():
     ring = np.exp(-((np.hypot(y, x) - 9) ** 2)).ravel()
     sweep, counted = scan_of([spots(ONE, UP), ring / ring.sum()])
     assert with_purified(sweep, counted, beam=BEAM).n_crystals == 1
+
+
+def with_particle(share, size):
+    """Two grains, and on the first a particle that has ``share`` of the counts of ``size`` x ``size`` probes."""
+    weights = np.hstack([bands([0, 0]), np.zeros((SCAN[0] * SCAN[1], 1))])
+    on_scan = weights.reshape(*SCAN, 3)
+    on_scan[3 : 3 + size, 3 : 3 + size] = [1 - share, 0, share]
+    return scan_of([spots(ONE, UP), spots(OTHER, UP), spots(THIRD, UP)], weights=weights)
+
+
+def test_a_particle_that_is_the_strongest_nowhere_is_a_crystal():
+    sweep, counted = with_particle(0.42, 5)
+    fit = counted.largest
+    assert len(counted.segments[fit.k].groups(SAME)) == 2  # it owns no piece of the scan
+    assert has_hidden(counted)
+    found = with_purified(sweep, counted, beam=BEAM)
+    assert found.n_crystals == 3
+    own = found.purified.spots[2].ravel()
+    third, below = (np.asarray(spots(places, UP)) for places in (THIRD, ONE))
+    assert own @ third > 0.9 * np.linalg.norm(own) * np.linalg.norm(third)
+    assert own @ below < 0.2 * np.linalg.norm(own) * np.linalg.norm(below)
+
+
+@pytest.mark.parametrize(("share", "size"), [(0.1, 5), (0.42, 3)])
+def test_a_trace_or_a_few_probes_are_no_hidden_crystal(share, size):
+    assert not has_hidden(with_particle(share, size)[1])
+
+
+def test_parts_of_a_crystal_are_no_hidden_one():
+    _, counted = with_particle(0.42, 5)
+    segments = counted.segments[counted.largest.k]
+    alike = segments.similarity.copy()
+    alike[0, 2] = alike[2, 0] = 0.5
+    parts = replace(counted, segments={counted.largest.k: replace(segments, similarity=alike)})
+    assert not has_hidden(parts)
 
 
 def test_without_the_right_to_purify_nothing_changes():

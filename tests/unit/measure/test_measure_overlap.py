@@ -7,7 +7,7 @@ import pytest
 
 from unmix4d.errors import UsageError
 from unmix4d.execute import Serial, Threads
-from unmix4d.measure.overlap import measure_overlap
+from unmix4d.measure.overlap import LEAST_FRACTION, measure_overlap
 
 
 def measured(mosaic, executor=None, **options):
@@ -44,6 +44,13 @@ def test_overlap_is_found_where_it_is_and_hardly_elsewhere(mosaic, mixing):
     low, high = np.sort(mosaic.amounts, axis=0)[-2:]
     assert mixing.significant[low >= 0.1 * high].all()
     assert mixing.significant[low == 0].mean() <= 0.01
+
+
+def test_a_share_that_patterns_are_not_known_to_is_not_called_overlap(mosaic, mixing):
+    low, high = np.sort(mosaic.amounts, axis=0)[-2:]
+    assert (low < 0.04 * high)[mixing.fraction < LEAST_FRACTION].mean() > 0.9
+    assert not mixing.significant[mixing.fraction < LEAST_FRACTION].any()
+    assert mixing.fraction[mixing.significant].min() < 0.1
 
 
 def test_the_band_is_a_boundary_of_the_two_crystals(mixing):

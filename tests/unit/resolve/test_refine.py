@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from unmix4d.execute import Serial, Threads
 from unmix4d.maps.clusters import cluster_map
 from unmix4d.maps.overlap import overlap_map
-from unmix4d.records import Beam, ComponentRoles, FactoredMatrix, Factorization, Geometry, PatternMatrix
+from unmix4d.records import Beam, ComponentRoles, FactoredMatrix, Factorization, Geometry, PatternMatrix, Purified
 from unmix4d.resolve.refine import refine_crystals
 
 SIDE = 32
@@ -148,6 +148,20 @@ def test_a_particle_that_is_alone_nowhere_loses_the_grain_below():
     assert cosine(crystals.patterns[1], spots(1)) > 0.98
     inside = crystals.bragg.T.reshape(shares.shape)[:, 7:12, 11:16].mean(axis=(1, 2))
     np.testing.assert_allclose(inside / COUNTS, [1, 1.5], atol=0.1)
+
+
+def test_a_pattern_that_was_purified_and_is_alone_nowhere_is_not_taken_from_its_neighbours_again():
+    shares = np.zeros((2, 20, 40))
+    shares[0] = 1
+    shares[1, 6:13, 10:17] = 0.8
+    matrix, factored, fit, roles = case(shares, leak=0.0)
+    bragg = COUNTS * shares.reshape(2, -1).T
+    pure = COUNTS * np.array([spots(0), spots(1)])
+    known = Purified(bragg=bragg, spots=pure + [[[0]], [[0.1]]] * spots(0), means=pure)
+    crystals = refine_crystals(matrix, factored, fit, roles, beam=BEAM, executor=Serial(), purified=known)
+    assert cosine(crystals.spots[1], known.spots[1]) == pytest.approx(1)
+    assert cosine(crystals.patterns[1], known.spots[1]) == pytest.approx(1)
+    assert cosine(crystals.patterns[0], spots(0)) > 0.98
 
 
 def test_one_crystal_has_all_bragg_counts():

@@ -37,6 +37,8 @@ RING_GAP = 0.5
 LEVEL_PERCENT = 99.9
 CENTER_SHARE = 0.15
 BRIGHTER = 3.0
+BEAM_REACH = 4.0
+"""Standard deviations of a spot from where the direct beam should be, within which it is looked for if that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -247,7 +249,7 @@ class _Look:
         away = np.hypot(spots[:, 0] - self.middle[0], spots[:, 1] - self.middle[1])
         order = np.argsort(away, kind="stable")
         spots = spots[order]
-        near = np.flatnonzero(away[order] <= CENTER_SHARE * max(self.bad.shape))
+        near = np.flatnonzero(away[order] <= self._reach())
         if near.size == 0:
             return spots
         brightest = int(near[np.argmax(spots[near, 2])])
@@ -258,6 +260,16 @@ class _Look:
         if self.filter.center and self.filter.sight.center is not None:
             spots[:, :2] += np.asarray(self.filter.sight.center, dtype=np.float32) - spots[0, :2]
         return spots
+
+    def _reach(self) -> float:
+        """Pixels from the middle within which a spot may be the direct beam; none where that is left out.
+
+        Any other spot would move the pattern to where it is not.
+        """
+        if self.filter.sight.center is None:
+            return CENTER_SHARE * max(self.bad.shape)
+        y, x = np.clip(np.rint(self.middle).astype(np.int64), 0, np.array(self.bad.shape) - 1)
+        return -1.0 if self.bad[y, x] else BEAM_REACH * self.width
 
 
 def _ring(inner: float, outer: float) -> IntArray:

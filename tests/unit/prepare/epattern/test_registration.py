@@ -291,3 +291,23 @@ def test_patterns_are_registered_one_by_one_whatever_stands_beside_them(rows, co
     assert whole.min() >= 0
     for y in range(rows):
         np.testing.assert_array_equal(filtering(patterns[y : y + 1]), whole[y : y + 1])
+
+
+def test_a_spot_that_cannot_be_the_beam_moves_nothing():
+    spot = np.array([24.2, 35.1])
+    image = spots_on((64, 64), [spot], [100], 1.5)
+    sight = Sight(level=HEIGHT, width=1.5, gain=0.0, center=(32.0, 31.0))
+    table = EPattern(sight=sight).register(as_scan(image))
+    assert table.flags.tolist() == [0]
+    assert (table.y[0], table.x[0]) == pytest.approx(tuple(spot), abs=0.05)
+
+
+def test_where_the_beam_is_left_out_no_pattern_is_moved():
+    near, spot = np.array([34.9, 31.2]), np.array([20.2, 44.1])
+    image = spots_on((64, 64), [near, spot], [100, 50], 1.0)
+    bad = np.zeros((64, 64), dtype=bool)
+    bad[31:33, 30:33] = True
+    sight = Sight(level=HEIGHT, width=1.0, gain=0.0, center=(32.0, 31.0), bad=bad)
+    table = EPattern(sight=sight).register(as_scan(image))
+    assert table.flags.tolist() == [0, 0]
+    assert (table.y[0], table.x[0]) == pytest.approx(tuple(near), abs=0.1)
