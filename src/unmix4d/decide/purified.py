@@ -21,7 +21,7 @@ SAME = Linking("average", 0.64)
 """Crystals whose purest probes are as alike as this are one; see decision 0018."""
 
 HELD = 0.2
-"""Share of the Bragg counts that components of a crystal have on connected probes if it is the strongest nowhere."""
+"""Share of the Bragg counts that a crystal which is the strongest nowhere has on connected probes."""
 
 HELD_PURE = 0.3
 """The same for what its purest probes show."""
@@ -33,8 +33,8 @@ PUREST, ALONE = 30, 0.66
 """Probes, and the mean share of the Bragg counts on so many from which on a crystal counts as seen alone."""
 
 UNLIKE_LEFT, PERHAPS = 0.28, 0.04
-"""Where one of two is not, they are two if what is left of them without each other is less alike than this; else their
-similarity counts for a little more; see decision 0022."""
+"""Where one of two is not, they are two if what is left of them without each other is less alike than this; else
+their similarity counts for a little more; see decision 0022."""
 
 TINY = float(np.finfo(np.float64).tiny)
 

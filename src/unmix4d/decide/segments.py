@@ -123,12 +123,13 @@ class Segments:
     def hidden(self, linking: Linking, *, share: float, unlike: float) -> list[Group]:
         """Find crystals that are the strongest nowhere, as a particle on a thicker grain is.
 
-        Groups that own no piece and are no background, and single components that joined none, whose mean similarity
-        to any crystal is below ``unlike`` and that have ``share`` of the Bragg counts on `MIN_PIECE` connected probes.
+        Groups that own no piece and are no background, and single components that joined none, whose mean
+        similarity to any crystal is below ``unlike`` and that have ``share`` of the Bragg counts on `MIN_PIECE`
+        connected probes.
         """
         groups = self.groups(linking)
         crystals = [list(group.members) for group in groups if group.crystal]
-        material = self._material(self.bragg.any(axis=0))
+        material = self._material(np.asarray(self.bragg.any(axis=0)))
         total = np.maximum(self.bragg.sum(axis=1), np.finfo(np.float32).tiny)
         joined = {i for group in groups for i in group.members} | {self.forced}
         single = [Group((i,), crystal=False) for i in range(self.k) if i not in joined and self.bragg[:, i].any()]

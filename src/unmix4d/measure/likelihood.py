@@ -232,9 +232,9 @@ class Likelihood:
 def normal_of(z: FloatArray, skewness: FloatArray) -> FloatArray:
     """Give the normal deviates that are as unlikely as deviates ``z`` of a sum of few counts.
 
-    Counts are skewed: far above their mean are more of them than a normal distribution has, far below fewer. A gamma
-    distribution of the same mean, variance and skewness stands for them. By the cube root (Wilson and Hilferty 1931),
-    which holds in the far tail as well.
+    Counts are skewed: far above their mean are more of them than a normal distribution has, far below fewer. A
+    gamma distribution of the same mean, variance and skewness stands for them, by the cube root (Wilson and
+    Hilferty 1931), which holds in the far tail as well.
     """
     some = np.clip(skewness, LEAST_SKEW, MOST_SKEW)
     scaled = np.maximum(1 + some * z / 2, 0)

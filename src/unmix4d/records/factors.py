@@ -159,8 +159,9 @@ class Sweep:
     fit_factored : callable or None
         ``fit_factored(factored, ks)`` factorises a low-rank form, without reading data.
     purify : callable or None
-        ``purify(factored, bragg, spots, beam=..., settled=...)`` finds crystals alone in a low-rank form, from what is
-        believed of their Bragg counts (n_rows, n) and spots (n, pattern_y, pattern_x), purified before if settled.
+        ``purify(factored, bragg, spots, beam=..., settled=...)`` finds crystals alone in a low-rank form, from what
+        is believed of their Bragg counts (n_rows, n) and spots (n, pattern_y, pattern_x), purified before if
+        settled.
     """
 
     matrix: PatternMatrix

@@ -38,7 +38,7 @@ LEVEL_PERCENT = 99.9
 CENTER_SHARE = 0.15
 BRIGHTER = 3.0
 BEAM_REACH = 4.0
-"""Standard deviations of a spot from where the direct beam should be, within which it is looked for if that is known."""
+"""Standard deviations of a spot within which the direct beam is looked for where its place is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -267,7 +267,7 @@ class _Look:
         Any other spot would move the pattern to where it is not.
         """
         if self.filter.sight.center is None:
-            return CENTER_SHARE * max(self.bad.shape)
+            return float(CENTER_SHARE * max(self.bad.shape))
         y, x = np.clip(np.rint(self.middle).astype(np.int64), 0, np.array(self.bad.shape) - 1)
         return -1.0 if self.bad[y, x] else BEAM_REACH * self.width
 
