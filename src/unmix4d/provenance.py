@@ -4,7 +4,7 @@ import platform
 from importlib import metadata
 from typing import Any
 
-PACKAGES = ("unmix4d", "numpy", "scipy", "scikit-image", "h5py", "rosettasciio")
+PACKAGES = ("unmix4d", "numpy", "scipy", "numba", "h5py", "rosettasciio")
 
 
 def versions() -> dict[str, str]:

@@ -23,7 +23,6 @@ SHOWN = (
     "h5py",
     "dask",
     "rosettasciio",
-    "scikit-image",
     "matplotlib",
     "pydantic",
     "typer",

@@ -29,7 +29,6 @@ WATCHED = (
     "registry",
     "numpy",
     "scipy",
-    "scikit-image",
 )
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from unmix4d.errors import UsageError
+from unmix4d.prepare.epattern.disc import open_by_disc
 from unmix4d.prepare.epattern.paraboloid import raise_and_smooth, shrink, slide, subtract
 from unmix4d.prepare.epattern.rings import ring_medians, subtract_rings
 from unmix4d.records import FloatArray, IntArray
@@ -104,14 +105,10 @@ def _ball(patterns: FloatArray, radius: float, grey: float) -> FloatArray:
 
 
 def _top_hat(patterns: FloatArray, radius: float, _grey: float) -> FloatArray:
-    from skimage.morphology import disk, opening  # noqa: PLC0415 - slow import
-
     small, side = _shrunk(patterns, radius)
     under, room = np.empty_like(small), np.empty_like(small)
     shift = raise_and_smooth(small, room, under)
-    disc: Any = disk(max(1, round(radius / side)), decomposition="sequence")  # type: ignore[no-untyped-call]
-    opened = [opening(image, disc) for image in under]
-    return _less(patterns, np.array(opened, dtype=np.float32), shift, side)
+    return _less(patterns, open_by_disc(under, max(1, round(radius / side))), shift, side)
 
 
 _SHRUNK: Mapping[str, Callable[[FloatArray, float, float], FloatArray]] = MappingProxyType(
