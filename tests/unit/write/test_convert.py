@@ -1,7 +1,6 @@
 """Scans into every format and back."""
 
 import json
-import shutil
 import struct
 from collections import namedtuple
 from importlib import import_module
@@ -288,13 +287,21 @@ def test_convert_is_public_and_takes_arrays(tmp_path: Path) -> None:
     assert open_scan(tmp_path / "s.npy").geometry.scan_shape == (5, 3)
 
 
-def test_pyxem_opens_what_was_written(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("name", ["s.hspy", "s.blo"])
+def test_pyxem_opens_what_was_written_with_its_calibration(tmp_path: Path, name: str) -> None:
     hyperspy = pytest.importorskip("hyperspy.api", reason="hyperspy is not installed")
     pytest.importorskip("pyxem", reason="pyxem is not installed")
-    for name in ("s.hspy", "s.blo"):
-        write_scan(scan_of(COUNTS.astype(np.uint8)), tmp_path / name)
-        signal = hyperspy.load(str(tmp_path / name), signal_type="electron_diffraction")
-        assert type(signal).__name__ == "ElectronDiffraction2D"
-        np.testing.assert_array_equal(signal.data, COUNTS)
-        assert signal.axes_manager.navigation_axes[0].scale == 2.5
-    shutil.rmtree(tmp_path)
+    wavelength = import_module("diffsims.utils.sim_utils").get_electron_wavelength
+    write_scan(scan_of(COUNTS.astype(np.uint8)), tmp_path / name)
+    signal = hyperspy.load(str(tmp_path / name), signal_type="electron_diffraction")
+    assert type(signal).__name__ == "ElectronDiffraction2D"
+    np.testing.assert_array_equal(signal.data, COUNTS)
+    steps = [(axis.scale, axis.units) for axis in signal.axes_manager.navigation_axes]
+    assert steps == [(2.5, "nm")] * 2
+    told = signal.metadata.Acquisition_instrument.TEM
+    assert told.beam_energy == 200
+    # Of a .blo: centimetres on the detector, and the camera length comes out in metres.
+    per_unit = 1 / (wavelength(told.beam_energy) * told.camera_length * 100) if name == "s.blo" else 1
+    assert signal.calibration.units == ["cm" if name == "s.blo" else "1/Å"] * 2
+    np.testing.assert_allclose(np.multiply(signal.calibration.scale, per_unit), 0.018, rtol=5e-5)
