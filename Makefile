@@ -18,7 +18,8 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   format, lint, types, layers, documentation and tests: what a change must pass"
 	@echo "make docs    build the documentation in build/docs; its examples are run, and a warning is an error"
-	@echo "make packaging  build wheel and sdist and try them in fresh environments: alone, lowest versions, HyperSpy"
+	@echo "make packaging  build wheel and sdist and try them in fresh environments: alone, lowest versions, HyperSpy;"
+	@echo "             PYTHON=python3.12 tries another Python"
 	@echo "make bench   compare speed, memory and losses with other programs: half an hour"
 	@echo "             make bench-large runs the long ones, on scans up to 26 GB"
 	@echo "make accuracy  compare answers with the truth of simulated scans: two hours, or make accuracy-quick"
@@ -62,16 +63,20 @@ docs: $(STAMP)
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs build/docs
 	@echo "documentation: build/docs/index.html"
 
-# Fresh environments in build/: the wheel alone and its size, the lowest versions of pyproject.toml, the wheel and HyperSpy.
-# They take some 2 GB and the network. PYTHON=python3.12 tries another interpreter.
+# Fresh environments in build/: the wheel alone and its size, the sdist, the lowest versions of pyproject.toml that are built
+# for this Python, the wheel and HyperSpy. They take some 2 GB and the network.
 UV := $(BIN)/uv --quiet
 TRY := $(if $(PYTHON),"$(PYTHON)",$(BIN)/python)
+packaging: export PYTHONPATH :=
 packaging: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@rm -rf dist && $(BIN)/python -m hatchling build
+	@rm -rf dist build/lowest.txt && $(BIN)/python -m hatchling build
 	@$(TRY) -m venv --clear build/alone && build/alone/bin/pip install --quiet --disable-pip-version-check dist/*.whl
 	@build/alone/bin/python tests/packaging/smoke.py && build/alone/bin/python tests/packaging/footprint.py build/alone
-	@$(UV) pip compile --resolution lowest-direct --no-emit-index-url pyproject.toml -o build/lowest.txt >/dev/null
+	@build/alone/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.tar.gz && \
+		build/alone/bin/python tests/packaging/smoke.py
+	@$(UV) pip compile --python $(TRY) --only-binary :all: --resolution lowest-direct --no-emit-index-url \
+		pyproject.toml -o build/lowest.txt >/dev/null
 	@$(UV) venv --clear --python $(TRY) build/lowest && \
 		$(UV) pip install --python build/lowest/bin/python -r build/lowest.txt && \
 		$(UV) pip install --python build/lowest/bin/python --no-deps dist/*.whl

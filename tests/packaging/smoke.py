@@ -1,6 +1,7 @@
 """What an installation must be able to do, with nothing but itself; ``make packaging`` runs it.
 
-It makes a scan, runs the command line on it, reads the folder back, exports it, and prints the versions.
+It makes a scan, runs the command line on it, reads the folder back, exports it, and prints the versions. Nothing that
+was kept out on purpose has come with it.
 """
 
 import json
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import unmix4d
 from unmix4d.read.phantom import PhantomSpec, make_phantom
 
 PROGRAM = Path(sys.executable).with_name("unmix4d")
+KEPT_OUT = ("torch", "zarr", "skimage", "networkx", "pandas", "hyperspy")
 SHOWN = (
     "numpy",
     "scipy",
@@ -52,6 +55,8 @@ def main() -> None:
                 capture_output=True,
             )
             assert any((folder / exporter).iterdir())
+    brought = [name for name in KEPT_OUT if find_spec(name) is not None]
+    assert not brought, f"{brought} came with unmix4d"
     python = ".".join(map(str, sys.version_info[:3]))
     print(f"works: unmix4d {unmix4d.__version__}, Python {python};", ", ".join(f"{n} {version(n)}" for n in SHOWN))
 
