@@ -4,8 +4,25 @@ import subprocess
 import sys
 
 import pytest
+from typer.main import get_command
 
-HEAVY = {"matplotlib", "dask", "skimage", "rsciio", "h5py", "scipy", "tifffile", "jinja2"}
+from unmix4d.cli.commands import app
+
+HEAVY = {
+    "matplotlib",
+    "dask",
+    "skimage",
+    "rsciio",
+    "h5py",
+    "scipy",
+    "tifffile",
+    "jinja2",
+    "PIL",
+    "torch",
+    "zarr",
+    "hyperspy",
+}
+NUMERICAL = {"numpy", "numba", "llvmlite", "pandas", "sklearn", "xarray"}
 
 
 def loaded_by(code: str) -> set[str]:
@@ -21,11 +38,22 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert not loaded & HEAVY
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]], ids=" ".join)
-def test_help_and_version_do_not_load_numpy(arguments: list[str]) -> None:
+COMMANDS = sorted(get_command(app).commands)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([name, "--help"] for name in COMMANDS), ["--version"]], ids=" ".join
+)
+def test_help_and_version_load_no_numerical_library(arguments: list[str]) -> None:
     loaded = loaded_by(f"from unmix4d.cli import exit_code; assert exit_code({arguments}) == 0")
     assert {"unmix4d", "typer"} <= loaded
-    assert not loaded & (HEAVY | {"numpy"})
+    assert not loaded & (HEAVY | NUMERICAL)
+
+
+def test_what_is_counted_as_heavy_is_seen_when_it_is_loaded() -> None:
+    code = "import unmix4d.report.html, h5py, tifffile, dask.array, rsciio.blockfile, scipy.ndimage, numba"
+    seen = {"matplotlib", "dask", "rsciio", "h5py", "scipy", "tifffile", "jinja2", "PIL", "numpy", "numba"}
+    assert seen <= loaded_by(code)
 
 
 def test_a_run_in_memory_loads_no_library_for_drawing_or_files() -> None:

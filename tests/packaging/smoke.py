@@ -1,7 +1,7 @@
 """What an installation must be able to do, with nothing but itself; ``make packaging`` runs it.
 
-It makes a scan, runs the command line on it, reads the folder back, exports it, and prints the versions. Nothing that
-was kept out on purpose has come with it.
+It makes a scan, runs the command line on it, reads the folder back, exports it, and prints the versions. Nothing
+that was kept out on purpose has come with it.
 """
 
 import json

@@ -76,6 +76,34 @@ def test_the_sdist_holds_what_is_needed_to_test_it(sdist: Path) -> None:
 
 
 @pytest.mark.slow
+def test_type_checkers_see_the_types_of_an_installed_package(wheel: Path, tmp_path: Path) -> None:
+    """`py.typed` is what tells them to look: without it everything would be `Any`."""
+    pytest.importorskip("mypy", reason="mypy is not installed")
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
+    python = tmp_path / "venv" / "bin" / "python"
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = run(python, "-c", code).strip()
+    offline = ("--no-deps", "--no-index", "--disable-pip-version-check")
+    run(sys.executable, "-m", "pip", "install", "--quiet", *offline, "--target", site, wheel)
+    lines = (
+        "import unmix4d",
+        "a: int = unmix4d.open_scan('scan.npy')",
+        "b: str = unmix4d.open_scan('scan.npy').geometry",
+    )
+    (tmp_path / "user.py").write_text("\n".join(lines))
+    environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "MYPYPATH"}}
+    command = (sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", tmp_path / "cache")
+    command += ("--python-executable", python, "user.py")
+    done = subprocess.run(
+        list(map(str, command)), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    told = [line.partition("error: ")[2] for line in done.stdout.splitlines() if "error:" in line]
+    assert len(told) == 2, done.stdout + done.stderr
+    assert '"Scan", variable has type "int"' in told[0]
+    assert '"Geometry", variable has type "str"' in told[1]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
 def test_it_installs_with_pip_alone(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     path = request.getfixturevalue(kind)
