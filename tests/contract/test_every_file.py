@@ -47,7 +47,7 @@ TABLE: dict[str, Reads | Refused] = {
     "made/scan_12x10.npz": Reads(shape=MADE, by="numpy"),
     "made/scan_12x10.nxs": Reads(shape=MADE, nm=2.7, by="h5py", note=CM),
     "made/scan_12x10.zspy": Reads(shape=MADE, nm=2.7, by="RosettaSciIO (ZSPY)", needs="zarr", note=CM),
-    "made/scan_12x10_000.tvips": Reads(shape=MADE, by="RosettaSciIO (TVIPS)", given=(12, 10)),
+    "made/scan_12x10_000.tvips": Reads(shape=MADE, given=(12, 10), note="pixels of 27000000 nm, which is no step"),
     "made/scan_12x10_generic.h5": Reads(shape=MADE, by="h5py"),
     "made/scan_12x10_ncem.emd": Reads(shape=MADE, nm=2.7, by="h5py", note="over the whole file: convert it once"),
     "made/scan_12x10_py4dstem_emd1.h5": Reads(shape=MADE, nm=2.7, inv_angstrom=0.018, by="h5py"),
@@ -70,15 +70,13 @@ TABLE: dict[str, Reads | Refused] = {
     "real/20241021_00405_ext1_Ext 1.mrc": Refused(why=IMAGE.format("4, 8")),
     "real/20241021_00405_final.mrc": Refused(why=IMAGE.format("4, 8")),
     "real/20241021_00405_info.txt": Refused(why=UNSUPPORTED.format(".txt")),
-    "real/20241021_00405_movie.mrc": Reads(shape=(4, 8, 4, 8), nm=1.0, inv_angstrom=0.1, by="RosettaSciIO (MRC)"),
+    "real/20241021_00405_movie.mrc": Reads(shape=(4, 8, 4, 8), nm=0.2, inv_angstrom=0.01, note="scan steps differ"),
     "real/EMPAD_v1.2.2_x32_y64_size0.8.xml": Refused(
         why=r"keeps its patterns in scan_x32_y64\.raw, which is missing"
     ),
     "real/ROI_Random_Scan_Sum.mrc": Refused(why=IMAGE.format("29, 12")),
     "real/ROI_Random_Scan_info.txt": Refused(why=UNSUPPORTED.format(".txt")),
-    "real/ROI_Random_Scan_movie.mrc": Reads(
-        shape=(1, 348, 16, 16), by="RosettaSciIO (MRC)", given=(1, 348), note="not on a raster"
-    ),
+    "real/ROI_Random_Scan_movie.mrc": Reads(shape=(29, 12, 16, 16), note="each pattern is shown at its place"),
     "real/ROI_Random_Scan_scan_coordinates.csv": Refused(why=UNSUPPORTED.format(".csv")),
     "real/fpd_file_test.hdf5": Reads(shape=(2, 2, 256, 256), by="h5py", note="cut through the patterns"),
     "real/map4x4.xml": Refused(why=r"keeps its patterns in scan_x4_y4\.raw, which is missing beside it"),
@@ -95,21 +93,11 @@ TABLE: dict[str, Reads | Refused] = {
     "real/test_00_master.h5": Reads(
         shape=(4, 4, 192, 192), nm=0.13915206, inv_angstrom=0.04416842, by="h5py", needs="hdf5plugin"
     ),
-    "real/test_tvips_2233_000.tvips": Reads(
-        shape=(2, 2, 3, 3), inv_angstrom=0.1, by="RosettaSciIO (TVIPS)", given=(2, 2)
-    ),
-    "real/test_tvips_2345_000.tvips": Reads(
-        shape=(2, 3, 4, 5), inv_angstrom=0.1, by="RosettaSciIO (TVIPS)", given=(2, 3)
-    ),
-    "real/test_tvips_2345_split_000.tvips": Reads(
-        shape=(2, 3, 4, 5), inv_angstrom=0.1, by="RosettaSciIO (TVIPS)", given=(2, 3)
-    ),
-    "real/test_tvips_2345_split_001.tvips": Reads(
-        shape=(2, 3, 4, 5), inv_angstrom=0.1, by="RosettaSciIO (TVIPS)", given=(2, 3)
-    ),
-    "real/test_tvips_2345_split_002.tvips": Reads(
-        shape=(2, 3, 4, 5), inv_angstrom=0.1, by="RosettaSciIO (TVIPS)", given=(2, 3)
-    ),
+    "real/test_tvips_2233_000.tvips": Reads(shape=(2, 2, 3, 3), inv_angstrom=0.1),
+    "real/test_tvips_2345_000.tvips": Reads(shape=(2, 3, 4, 5), inv_angstrom=0.1, given=(2, 3)),
+    "real/test_tvips_2345_split_000.tvips": Reads(shape=(2, 3, 4, 5), inv_angstrom=0.1, given=(2, 3)),
+    "real/test_tvips_2345_split_001.tvips": Reads(shape=(2, 3, 4, 5), inv_angstrom=0.1, given=(2, 3)),
+    "real/test_tvips_2345_split_002.tvips": Reads(shape=(2, 3, 4, 5), inv_angstrom=0.1, given=(2, 3)),
 }
 
 

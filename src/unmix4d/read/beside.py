@@ -1,7 +1,6 @@
 """Files beside the one that is named: whose patterns they belong to, and what they say about it."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,9 @@ from unmix4d.errors import InputError
 from unmix4d.read.calibration import Axis, Microscope, positive
 from unmix4d.read.empad import raw_name_in
 from unmix4d.read.found import NO_AXIS, STACK_NDIM, Found
+from unmix4d.read.mrc import companions_of_mrc
+from unmix4d.read.tvips import PART_NAME, parts_of
 
-TVIPS_PART = re.compile(r"(?P<start>.+_)(?P<part>\d{3})(?P<end>\.tvips)", re.IGNORECASE)
 HEADER, PATTERNS = ".hdr", ".mib"
 IN_FOLDER = "scan.json"
 KEYS = ("scan_shape", "scan_step_nm", "pattern_step_inv_angstrom", "beam_energy_kev", "camera_length_mm")
@@ -33,7 +33,7 @@ def patterns_of(path: Path) -> Path:
                 f"{path} is a header; its patterns should be in {found.name} beside it, which is missing"
             )
         return found
-    part = TVIPS_PART.fullmatch(path.name)
+    part = PART_NAME.fullmatch(path.name)
     if part is None or part["part"] == "000":
         return path
     first = path.with_name(f"{part['start']}000{part['end']}")
@@ -114,10 +114,12 @@ def with_sidecar(found: Found) -> Found:
 
 
 def companions_of(path: Path) -> list[Path]:
-    """List the other files of a scan: Merlin's scan shape, EMPAD's and ARINA's patterns, a sidecar."""
+    """List the other files of a scan: headers, parts, descriptions, a sidecar."""
     stem = path.name.removesuffix("_master.h5")
     named = raw_name_in(path) if path.suffix.lower() == ".xml" else None
     files = [path.with_suffix(HEADER), path.with_suffix(".raw"), sidecar_of(path)]
     files += [path.parent / named] if named else []
+    files += companions_of_mrc(path) if path.suffix.lower() == ".mrc" else []
+    files += parts_of(path) if path.suffix.lower() == ".tvips" else []
     files += [path.with_name(f"{stem}.h5"), *path.parent.glob(f"{stem}_data_*.h5")] if stem != path.name else []
     return sorted({file for file in files if file.is_file() and file != path})

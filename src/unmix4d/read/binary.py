@@ -8,8 +8,9 @@ import numpy as np
 
 from unmix4d.errors import InputError
 from unmix4d.read.calibration import Axis, Microscope, blockfile_microscope
+from unmix4d.read.chips import RawFrames, raw_layout
 from unmix4d.read.found import Found
-from unmix4d.records import AnyArray
+from unmix4d.records import AnyArray, PatternArray
 
 # identifier, magic, offsets of image and patterns, flags, pattern size, pattern rotation, scan x, scan y,
 # scan rotation, step x and y in nm, volts, detector pixels per metre, camera length in tenths of mm
@@ -82,7 +83,8 @@ def read_mib(path: Path) -> Found:
     Raises
     ------
     InputError
-        If the header is no Merlin header, the file is raw (R64), or it ends before the first pattern.
+        If the header is no Merlin header, the values are of an unknown kind, or the file ends before the first
+        pattern.
     """
     fields = _head(path, MIB_FIELDS_BYTES).decode("ascii", errors="replace").split(",")
     try:
@@ -92,18 +94,26 @@ def read_mib(path: Path) -> Found:
         stored = fields[MIB_COLUMNS["type"]]
     except (IndexError, ValueError) as error:
         raise InputError(f"{path} does not begin with a Merlin header") from error
-    if stored not in MIB_TYPES:
-        what = "raw chip data (R64)" if stored == MIB_RAW else f"values of type {stored!r}"
-        raise InputError(f"{path} holds {what}; supported are {', '.join(MIB_TYPES)}: save it as processed counts")
-    pattern = np.dtype((np.dtype(MIB_TYPES[stored]), (height, width)))
-    patterns, n_begun = _map_records(path, header_bytes=header_bytes, pattern=pattern, offset=0)
+    patterns: PatternArray
+    if stored == MIB_RAW:
+        layout = raw_layout(_head(path, header_bytes), str(path))
+        record = np.dtype((np.uint8, (layout.n_bytes,)))
+        images, n_begun = _map_records(path, header_bytes=header_bytes, pattern=record, offset=0)
+        patterns = RawFrames(images, layout)
+    elif stored in MIB_TYPES:
+        pattern = np.dtype((np.dtype(MIB_TYPES[stored]), (height, width)))
+        images, n_begun = _map_records(path, header_bytes=header_bytes, pattern=pattern, offset=0)
+        patterns = images[:, ::-1]
+    else:
+        kinds = ", ".join((*MIB_TYPES, MIB_RAW))
+        raise InputError(f"{path} holds values of type {stored!r}; supported are {kinds}: save it as counts")
     announced, per_line = _merlin_header(path.with_suffix(".hdr"))
-    scan_shape, notes = _merlin_scan(len(patterns), announced, per_line)
+    scan_shape, notes = _merlin_scan(patterns.shape[0], announced, per_line)
     return Found(
-        patterns=patterns[:, ::-1],
+        patterns=patterns,
         name=str(path),
         path=path,
-        format="Merlin .mib",
+        format="Merlin .mib" if stored in MIB_TYPES else "Merlin .mib (raw)",
         reader="unmix4d (memory map)",
         microscope=Microscope(),
         scan_shape=scan_shape,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unmix4d.errors import InputError, UsageError
-from unmix4d.read.calibration import Axis, Microscope, microscope_of, parse_unit
+from unmix4d.read.calibration import Axis, Microscope, microscope_of, parse_unit, positive
 from unmix4d.read.found import REAL_KINDS, SCAN_NDIM, STACK_NDIM, Found, arrange
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ CACHE_SLOTS = 20011
 CACHE_KEEPS_READ_CHUNKS = 0.0
 PATTERN_NAMES = ("d", "k", "q", "det")
 SCAN_NAMES = ("x", "y", "r", "scan")
+CALIBRATION_NAMES = ("R_pixel_size", "R_pixel_units", "Q_pixel_size", "Q_pixel_units")
 VELOX_GROUP = "Data/Image"
 
 
@@ -168,7 +169,7 @@ def _describe(node: "h5py.Dataset") -> tuple[str, tuple[Axis, ...], tuple[int, .
         return "HyperSpy .hspy", axes, None, _hyperspy_microscope(group)
     if "dim0" in group:
         axes = tuple(_emd_axis(group[f"dim{i}"]) for i in range(n_axes))
-        return "EMD 1 (py4DSTEM)", axes, None, Microscope()
+        return "EMD 1 (py4DSTEM)", _py4dstem_axes(axes, group), None, Microscope()
     if all(f"dim{i + 1}" in group for i in range(n_axes)):
         axes = tuple(_emd_axis(group[f"dim{i + 1}"]) for i in range(n_axes))
         return "EMD (NCEM)", axes, _emd_order(axes, node.shape, group), Microscope()
@@ -214,6 +215,22 @@ def _emd_axis(dim: "h5py.Dataset") -> Axis:
         step=float(dim[1] - dim[0]) if has_step else None,
         unit=_text(dim.attrs.get("units", "")),
         name=_text(dim.attrs.get("name", "")),
+    )
+
+
+def _py4dstem_axes(axes: tuple[Axis, ...], group: "h5py.Group") -> tuple[Axis, ...]:
+    """Take the calibration of a data cube where its axes count pixels: py4DSTEM keeps it beside the cube."""
+    calibration = group.parent.get("metadatabundle/calibration")
+    if calibration is None or len(axes) != SCAN_NDIM:
+        return axes
+    known = {name: calibration[name][()] for name in CALIBRATION_NAMES if name in calibration}
+    told = [
+        Axis(step=positive(known.get(f"{letter}_pixel_size")), unit=_text(known.get(f"{letter}_pixel_units", "")))
+        for letter in "RRQQ"
+    ]
+    return tuple(
+        replace(axis, step=each.step, unit=each.unit) if parse_unit(axis.unit) == parse_unit("") else axis
+        for axis, each in zip(axes, told, strict=True)
     )
 
 

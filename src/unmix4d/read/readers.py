@@ -30,9 +30,11 @@ from unmix4d.read.frames import FRAME_SUFFIXES, TIFF_SUFFIXES, read_folder
 from unmix4d.read.hdf import is_velox, read_hdf
 from unmix4d.read.identity import describe, source_digest
 from unmix4d.read.matlab import read_mat
+from unmix4d.read.mrc import read_mrc
 from unmix4d.read.rosetta import LISTED_SUFFIXES, plugins_for, read_rosetta
 from unmix4d.read.tiff import read_tiff
 from unmix4d.read.topspin import read_app5
+from unmix4d.read.tvips import read_tvips
 from unmix4d.records import Geometry, Scan
 
 __all__ = ["Camera", "describe", "open_scan", "source_digest"]
@@ -43,7 +45,9 @@ ZARR_FOLDER = ".zspy"
 OWN_READERS: dict[str, Callable[[Path], Found]] = {
     ".blo": read_blo,
     ".mib": read_mib,
+    ".mrc": read_mrc,
     ".npy": read_npy,
+    ".tvips": read_tvips,
     ".xml": read_empad,
     ".raw": read_empad,
     **dict.fromkeys(TIFF_SUFFIXES, read_tiff),

@@ -19,7 +19,7 @@ from unmix4d.read.lazy import PATTERN_NDIM
 from unmix4d.records import PatternArray
 
 # 4D-STEM formats among the many that RosettaSciIO reads, for messages
-LISTED_SUFFIXES = (".dm3", ".dm4", ".mrc", ".ser", ".tvips", ".zspy")
+LISTED_SUFFIXES = (".dm3", ".dm4", ".ser", ".zspy")
 NO_SCANS = frozenset({"Impulse", "Protochips", "JobinYvon", "MRCZ", "DENS", "USID", "Delmic", "Tofwerk"})
 NEEDED = {"numcodecs": "zarr", "zarr": "zarr", "hdf5plugin": "hdf5plugin", "imagecodecs": "imagecodecs"}
 BAND_BYTES = 64 << 20
@@ -108,8 +108,6 @@ def _load(reader: FileReader, path: Path) -> tuple[Sequence[Mapping[str, Any]], 
     options = inspect.signature(reader).parameters
     if "lazy" not in options:
         return reader(str(path)), ["this format is read as a whole"]
-    if "rechunking" in options:  # one piece for each file, which is mapped: patterns are picked from it
-        return reader(str(path), lazy=True, rechunking=False), []
     try:
         signals = reader(str(path), lazy=True)
     except NotImplementedError:
@@ -150,16 +148,8 @@ def _found(signal: Mapping[str, Any], path: Path, plugin: str, notes: Sequence[s
         reader=f"RosettaSciIO ({plugin})",
         axes=axes_in_order,
         microscope=microscope_of(signal.get("metadata", {}), signal.get("original_metadata", {})),
-        notes=(*notes, *_off_raster(path)),
+        notes=tuple(notes),
     )
-
-
-def _off_raster(path: Path) -> tuple[str, ...]:
-    """Say so where a Direct Electron camera kept the places of the probes: they were not scanned line by line."""
-    places = path.with_name(f"{path.stem.removesuffix('_movie')}_scan_coordinates.csv")
-    if path.suffix.lower() != ".mrc" or not places.is_file():
-        return ()
-    return (f"the probes lie at the places in {places.name}, not on a raster: maps show them in order of time",)
 
 
 def _first_line(message: object) -> str:

@@ -157,13 +157,20 @@ def write_py4dstem(path: Path, stream: Stream) -> None:
 
 
 def _calibration(root: "h5py.Group", steps: tuple[float | None, float | None], units: list[str]) -> None:
-    """Write the group of metadata from which py4DSTEM takes its pixel sizes."""
+    """Write the metadata from which py4DSTEM takes its pixel sizes, and the link by which the cube finds them."""
     bundle = root.create_group("metadatabundle")
     bundle.attrs["emd_group_type"] = "metadatabundle"
     group = bundle.create_group("calibration")
     group.attrs.update({"emd_group_type": "metadata", "python_class": "Calibration"})
+    told: dict[str, tuple[str, float | str | bool]] = {
+        "QR_flip": ("bool", False),
+        "_root_treepath": ("string", ""),
+    }
     for letter, step, unit in zip("RQ", steps, units, strict=True):
-        size = group.create_dataset(f"{letter}_pixel_size", data=float(step or 1.0))
-        size.attrs["type"] = "number"
-        named = group.create_dataset(f"{letter}_pixel_units", data=unit)
-        named.attrs["type"] = "string"
+        told[f"{letter}_pixel_size"] = ("number", float(step or 1.0))
+        told[f"{letter}_pixel_units"] = ("string", unit)
+    for name, (kind, value) in told.items():
+        group.create_dataset(name, data=value).attrs["type"] = kind
+    targets = group.create_group("_target_paths")  # without it py4DSTEM resets the axes of the cube to pixels
+    targets.attrs.update({"type": "list_of_strings", "length": 1})
+    targets.create_dataset("0", data="/datacube")

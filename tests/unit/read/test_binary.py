@@ -138,10 +138,9 @@ def test_mib_cut_within_a_frame(tmp_path: Path) -> None:
         open_scan(tmp_path / "scan.mib")
 
 
-@pytest.mark.parametrize(("kind", "words"), [("R64", r"raw chip data \(R64\)"), ("F32", r"values of type 'F32'")])
-def test_mib_of_an_unsupported_kind(tmp_path: Path, kind: str, words: str) -> None:
-    write_mib(tmp_path / "scan.mib", kind=kind)
-    with pytest.raises(InputError, match=words):
+def test_mib_of_an_unsupported_kind(tmp_path: Path) -> None:
+    write_mib(tmp_path / "scan.mib", kind="F32")
+    with pytest.raises(InputError, match=r"values of type 'F32'; supported are U08, U16, U32, U64, R64"):
         open_scan(tmp_path / "scan.mib")
 
 

@@ -72,6 +72,26 @@ def test_py4dstem_axes_go_by_position(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("dims", "steps"),
+    [
+        ([(name, "pixels", 1.0) for name in ("Rx", "Ry", "Qx", "Qy")], (2.5, 0.018)),
+        ([("Rx", "nm", 3.0), ("Ry", "nm", 3.0), ("Qx", "A^-1", 0.01), ("Qy", "A^-1", 0.01)], (3.0, 0.01)),
+    ],
+)
+def test_calibration_that_py4dstem_keeps_beside_the_cube(
+    tmp_path: Path, dims: list[tuple[str, str, float]], steps: tuple[float, float]
+) -> None:
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        write_emd(file.create_group("datacube_root/datacube"), SCAN, dims, 0)
+        kept = file.create_group("datacube_root/metadatabundle/calibration")
+        told = {"R_pixel_size": 2.5, "R_pixel_units": "nm", "Q_pixel_size": 0.018, "Q_pixel_units": "A^-1"}
+        for name, value in told.items():
+            kept[name] = value
+    scan = open_scan(tmp_path / "scan.h5")
+    assert (scan.geometry.scan_step_nm, scan.geometry.pattern_step_inv_angstrom) == pytest.approx(steps)
+
+
+@pytest.mark.parametrize(
     ("dims", "mark", "backwards"),
     [
         ([("a", "[1/n_m]", 0.2), ("b", "[1/n_m]", 0.2), ("c", "[n_m]", 2.0), ("d", "[n_m]", 2.0)], False, True),

@@ -1,7 +1,10 @@
 """Scans into every format and back."""
 
 import json
+import os
+import shutil
 import struct
+import subprocess
 from collections import namedtuple
 from importlib import import_module
 from pathlib import Path
@@ -154,6 +157,54 @@ def test_py4dstem_file_has_its_groups(tmp_path: Path) -> None:
         assert [cube[f"dim{i}"].attrs["units"] for i in range(4)] == ["nm", "nm", "A^-1", "A^-1"]
         calibration = file["datacube_root/metadatabundle/calibration"]
         assert calibration["Q_pixel_size"][()] == pytest.approx(0.018)
+        # py4DSTEM finds the calibration of the cube by this link; without it the axes are reset to pixels
+        targets = calibration["_target_paths"]
+        assert (targets.attrs["type"], targets.attrs["length"]) == ("list_of_strings", 1)
+        assert targets["0"].asstr()[()] == "/datacube"
+
+
+PY4DSTEM = """
+import sys, json, numpy, py4DSTEM
+cube = py4DSTEM.read("ours.h5")
+numpy.save("seen.npy", cube.data)
+calibration = cube.calibration
+print(json.dumps({
+    "units": list(cube.dim_units), "steps": [float(dim[1] - dim[0]) for dim in cube.dims],
+    "R": [calibration.get_R_pixel_size(), calibration.get_R_pixel_units()],
+    "Q": [calibration.get_Q_pixel_size(), calibration.get_Q_pixel_units()],
+}))
+py4DSTEM.save("theirs.h5", cube, mode="o")
+bare = py4DSTEM.DataCube(cube.data)
+bare.calibration.set_R_pixel_size(2.5); bare.calibration.set_R_pixel_units("nm")
+bare.calibration.set_Q_pixel_size(0.018); bare.calibration.set_Q_pixel_units("A^-1")
+py4DSTEM.save("made.h5", bare, mode="o")
+"""
+
+
+def test_py4dstem_itself_reads_our_file_and_we_read_its_own(tmp_path: Path) -> None:
+    python = os.environ.get("UNMIX4D_PY4DSTEM")
+    if not python:
+        pytest.skip("py4DSTEM needs NumPy 1: set UNMIX4D_PY4DSTEM to a Python that has it")
+    write_scan(scan_of(COUNTS.astype(np.uint16)), tmp_path / "ours.h5")
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    answer = subprocess.run(
+        [python, "-W", "ignore", "-c", PY4DSTEM],
+        cwd=tmp_path,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(next(line for line in answer.stdout.splitlines() if line.startswith("{")))
+    np.testing.assert_array_equal(np.load(tmp_path / "seen.npy"), COUNTS)
+    assert told["units"] == ["nm", "nm", "A^-1", "A^-1"]
+    assert told["steps"] == pytest.approx([2.5, 2.5, 0.018, 0.018])
+    assert (told["R"], told["Q"]) == ([2.5, "nm"], [0.018, "A^-1"])
+    for name in ("theirs.h5", "made.h5"):
+        back = open_scan(tmp_path / name)
+        np.testing.assert_array_equal(back.rows(0, 3), COUNTS)
+        steps = (back.geometry.scan_step_nm, back.geometry.pattern_step_inv_angstrom)
+        assert steps == pytest.approx((2.5, 0.018))
 
 
 def test_tiff_is_an_imagej_stack(tmp_path: Path) -> None:
