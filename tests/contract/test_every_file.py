@@ -82,8 +82,8 @@ TABLE: dict[str, Reads | Refused] = {
     "real/map4x4.xml": Refused(why=r"keeps its patterns in scan_x4_y4\.raw, which is missing beside it"),
     "real/stack_images.xml": Refused(why=r"keeps its patterns in series_x10\.raw, which is missing beside it"),
     "real/subset_data.hspy": Reads(shape=(2, 2, 256, 256), nm=2.0, inv_angstrom=0.01261, by="h5py"),
-    "real/test-10.dm3": Reads(shape=(1, 2, 2, 2), by="RosettaSciIO (DigitalMicrograph)", given=(1, 2)),
-    "real/test-10.dm4": Reads(shape=(1, 2, 2, 2), by="RosettaSciIO (DigitalMicrograph)", given=(1, 2)),
+    "real/test-10.dm3": Reads(shape=(1, 2, 2, 2), by="RosettaSciIO (DigitalMicrograph), memory map", given=(1, 2)),
+    "real/test-10.dm4": Reads(shape=(1, 2, 2, 2), by="RosettaSciIO (DigitalMicrograph), memory map", given=(1, 2)),
     "real/test1.blo": Reads(shape=(3, 2, 144, 144), nm=12.8, inv_angstrom=0.03202173),
     "real/test2.blo": Reads(shape=(2, 3, 5, 5), nm=64.0, inv_angstrom=0.03202173),
     "real/test_00.h5": Reads(

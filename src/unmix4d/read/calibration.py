@@ -16,6 +16,8 @@ NM: Mapping[str, float] = MappingProxyType(
     {"m": 1e9, "cm": 1e7, "mm": 1e6, "um": 1e3, "nm": 1.0, "Å": 0.1, "pm": 1e-3},
 )
 RADIANS: Mapping[str, float] = MappingProxyType({"rad": 1.0, "mrad": 1e-3, "deg": math.pi / 180})
+LEAST_PIXEL_NM = 1000.0
+"""Pixels of cameras are larger; a smaller length is a step on the specimen that was never set for diffraction."""
 PIXEL_WORDS = frozenset({"", "px", "pix", "pixel", "pixels", "none", "undefined", "<undefined>"})
 SAME_UNIT: Mapping[str, str] = MappingProxyType(
     {
@@ -163,6 +165,8 @@ def pattern_step(axes: Sequence[Axis], microscope: Microscope) -> tuple[float | 
         return step * factor, notes
     if kind == "angle" and energy is not None:
         return step * factor / wavelength_angstrom(energy), notes
+    if kind == "length" and step * factor < LEAST_PIXEL_NM:
+        return None, [*notes, f"the pattern axes have steps of {step:g} {unit}, too small for a camera: unknown"]
     if kind == "length" and energy is not None and length_mm is not None:
         return step * factor * 1e-6 / (wavelength_angstrom(energy) * length_mm), notes
     missing = "beam energy" if kind == "angle" else "beam energy and camera length"

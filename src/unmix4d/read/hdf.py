@@ -24,18 +24,6 @@ CACHE_KEEPS_READ_CHUNKS = 0.0
 PATTERN_NAMES = ("d", "k", "q", "det")
 SCAN_NAMES = ("x", "y", "r", "scan")
 CALIBRATION_NAMES = ("R_pixel_size", "R_pixel_units", "Q_pixel_size", "Q_pixel_units")
-VELOX_GROUP = "Data/Image"
-
-
-def is_velox(path: Path) -> bool:
-    """Tell a Velox .emd file, whose images are stored with the frames last."""
-    import h5py  # noqa: PLC0415 - loads a C library
-
-    try:
-        with h5py.File(path, "r") as file:
-            return VELOX_GROUP in file
-    except OSError:
-        return False
 
 
 def read_hdf(path: Path, dataset: str | None) -> Found:

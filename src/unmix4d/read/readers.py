@@ -27,7 +27,7 @@ from unmix4d.read.calibration import Camera, Microscope, pattern_step, require_p
 from unmix4d.read.empad import read_empad
 from unmix4d.read.found import AXES_WANTED, Found, as_scan, check_array
 from unmix4d.read.frames import FRAME_SUFFIXES, TIFF_SUFFIXES, read_folder
-from unmix4d.read.hdf import is_velox, read_hdf
+from unmix4d.read.hdf import read_hdf
 from unmix4d.read.identity import describe, source_digest
 from unmix4d.read.matlab import read_mat
 from unmix4d.read.mrc import read_mrc
@@ -35,6 +35,7 @@ from unmix4d.read.rosetta import LISTED_SUFFIXES, plugins_for, read_rosetta
 from unmix4d.read.tiff import read_tiff
 from unmix4d.read.topspin import read_app5
 from unmix4d.read.tvips import read_tvips
+from unmix4d.read.velox import is_velox, read_velox
 from unmix4d.records import Geometry, Scan
 
 __all__ = ["Camera", "describe", "open_scan", "source_digest"]
@@ -234,7 +235,7 @@ def _dispatch(path: Path, suffix: str, dataset: str | None) -> Found:
     if is_arina(path):
         return read_arina(path)
     if suffix == ".emd" and is_velox(path):
-        return read_rosetta(path)
+        return read_velox(path)
     if suffix in DATASET_READERS:
         return DATASET_READERS[suffix](path, dataset)
     if suffix in OWN_READERS:

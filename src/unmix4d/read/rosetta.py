@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from unmix4d.errors import InputError
-from unmix4d.read.calibration import Axis, microscope_of
+from unmix4d.read.calibration import Axis, Microscope, microscope_of, parse_unit, positive
 from unmix4d.read.found import AXES_WANTED, SCAN_NDIM, STACK_NDIM, Found, arrange
-from unmix4d.read.lazy import PATTERN_NDIM
+from unmix4d.read.lazy import PATTERN_NDIM, Reordered
 from unmix4d.records import PatternArray
 
 # 4D-STEM formats among the many that RosettaSciIO reads, for messages
@@ -23,6 +24,9 @@ LISTED_SUFFIXES = (".dm3", ".dm4", ".ser", ".zspy")
 NO_SCANS = frozenset({"Impulse", "Protochips", "JobinYvon", "MRCZ", "DENS", "USID", "Delmic", "Tofwerk"})
 NEEDED = {"numcodecs": "zarr", "zarr": "zarr", "hdf5plugin": "hdf5plugin", "imagecodecs": "imagecodecs"}
 BAND_BYTES = 64 << 20
+GATAN = "DigitalMicrograph"
+PATTERN_KINDS = frozenset({"reciprocal", "angle"})
+MICROSCOPE_NAMES = frozenset({"beam_energy", "camera_length"})
 
 FileReader = Callable[..., Sequence[Mapping[str, Any]]]
 
@@ -139,17 +143,73 @@ def _found(signal: Mapping[str, Any], path: Path, plugin: str, notes: Sequence[s
         for axis in listed
     ]
     complete = len(axes) == len(signal["data"].shape)
-    patterns, axes_in_order = arrange(signal["data"], axes if complete else [])
+    data, reader = signal["data"], f"RosettaSciIO ({plugin})"
+    if plugin == GATAN:
+        axes = _told_by_units(axes)
+        data, reader = _mapped(signal, path), f"{reader}, memory map"
+    patterns, axes_in_order = arrange(data, axes if complete else [])
+    if isinstance(patterns, Reordered):
+        notes = (
+            *notes,
+            "the detector axes are stored first, so every read goes over the whole file: convert it once",
+        )
     return Found(
         patterns=patterns,
         name=str(path),
         path=path,
         format=f"{plugin} {path.suffix}",
-        reader=f"RosettaSciIO ({plugin})",
+        reader=reader,
         axes=axes_in_order,
-        microscope=microscope_of(signal.get("metadata", {}), signal.get("original_metadata", {})),
+        microscope=_microscope(signal),
         notes=tuple(notes),
     )
+
+
+def _told_by_units(axes: Sequence[Axis]) -> list[Axis]:
+    """Mark the two axes in 1/length or angles as the pattern: Gatan's files have it first or last."""
+    kinds = [parsed[0] if (parsed := parse_unit(axis.unit)) else None for axis in axes]
+    if len(axes) != SCAN_NDIM or sum(kind in PATTERN_KINDS for kind in kinds) != PATTERN_NDIM:
+        return list(axes)
+    return [replace(axis, is_scan=kind not in PATTERN_KINDS) for axis, kind in zip(axes, kinds, strict=True)]
+
+
+def _mapped(signal: Mapping[str, Any], path: Path) -> PatternArray:
+    """Map the array of a Gatan file where it lies, so that a pattern costs a look and not a chunk."""
+    stored = signal["original_metadata"]["ImageList"]["TagGroup0"]["ImageData"]["Data"]
+    data = signal["data"]
+    order = "<" if stored["endian"] == "little" else ">"
+    mapped: PatternArray = np.memmap(
+        path,
+        dtype=np.dtype(data.dtype).newbyteorder(order),
+        mode="r",
+        offset=int(stored["offset"]),
+        shape=data.shape,
+    )
+    return mapped
+
+
+def _microscope(signal: Mapping[str, Any]) -> Microscope:
+    """Take beam energy and camera length, as HyperSpy would, from where the plugin says that they are."""
+    original = signal.get("original_metadata", {})
+    known = microscope_of(signal.get("metadata", {}), original)
+    told: dict[str, float | None] = {}
+    for place, (target, change) in signal.get("mapping", {}).items():
+        name = target.rpartition(".")[2]
+        if name in MICROSCOPE_NAMES and (value := _at(original, place)) is not None:
+            told[name] = positive(value if change is None else change(value))
+    return Microscope(
+        beam_energy_kev=known.beam_energy_kev or told.get("beam_energy"),
+        camera_length_mm=known.camera_length_mm or told.get("camera_length"),
+    )
+
+
+def _at(tree: Any, place: str) -> Any:  # noqa: ANN401 - whatever a vendor wrote
+    """Look up ``a.b c.d`` in nested dictionaries; plugins write spaces as underscores or not."""
+    for name in place.split("."):
+        if not isinstance(tree, Mapping):
+            return None
+        tree = next((tree[key] for key in (name, name.replace("_", " ")) if key in tree), None)
+    return tree
 
 
 def _first_line(message: object) -> str:

@@ -191,13 +191,3 @@ def test_missing_decompressor_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         match=r"compressed by deflate, which needs the package hdf5plugin: pip install 'unmix4d\[formats\]'",
     ):
         open_scan(tmp_path / "scan.h5")
-
-
-def test_velox_files_are_known_by_their_group(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "velox.emd", "w") as file:
-        file["Data/Image/abc/Data"] = SCAN[0]
-    write_hspy(tmp_path / "other.emd", SCAN, AXES)
-    (tmp_path / "nonsense.emd").write_bytes(b"nonsense")
-    assert hdf.is_velox(tmp_path / "velox.emd")
-    assert not hdf.is_velox(tmp_path / "other.emd")
-    assert not hdf.is_velox(tmp_path / "nonsense.emd")
