@@ -1,6 +1,7 @@
 """TVIPS recordings: one or several files of frames, each with a header, mapped into memory."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import accumulate
 from math import isqrt
@@ -14,7 +15,7 @@ from unmix4d.errors import InputError
 from unmix4d.read.calibration import Axis, Microscope, positive
 from unmix4d.read.found import NO_AXIS, Found
 from unmix4d.read.lazy import Joined
-from unmix4d.records import AnyArray, IntArray
+from unmix4d.records import AnyArray
 
 PART_NAME = re.compile(r"(?P<start>.+_)(?P<part>\d{3})(?P<end>\.tvips)", re.IGNORECASE)
 HEADER = np.dtype(
@@ -30,6 +31,7 @@ MODE_AT, ROTATOR_AT = 24, 48
 """Where the header of a frame has the mode of the microscope and the number that the scan generator counts."""
 TYPES: Mapping[int, str] = MappingProxyType({8: "<u1", 16: "<u2"})
 DIFFRACTION = 2
+MOST_LOOKED_AT = 500
 LARGEST_STEP_INV_NM = 1000
 VOLTS_FROM = 10_000
 
@@ -55,11 +57,8 @@ def read_tvips(path: Path) -> Found:
             raise InputError(f"{file} is cut short, and {following.name} goes on after it: copy it again")
     frames = [each for each, _ in records]
     cut = records[-1][1] > 0
-    start, side = (
-        (0, 0)
-        if cut or "rotator" not in (frames[0].dtype.names or ())
-        else _square(np.concatenate([each["rotator"] for each in frames]).astype(np.int64))
-    )
+    counted = not cut and "rotator" in (frames[0].dtype.names or ())
+    start, side = _square(Joined([each["rotator"] for each in frames])) if counted else (0, 0)
     n = side**2 or sum(sizes)
     offsets = (0, *accumulate(sizes))
     parts = [
@@ -133,14 +132,20 @@ def _records(path: Path, head: np.void, *, first: bool) -> tuple[AnyArray, int]:
     return np.memmap(path, dtype=record, mode="r", offset=offset, shape=(n,)), rest
 
 
-def _square(rotator: IntArray) -> tuple[int, int]:
-    """Find first frame and side of a square scan that was counted without a gap; (0, 0) if there is none."""
-    last = int(rotator.argmax())
-    n = int(rotator[last])
-    start, side = last - n + 1, isqrt(n)
-    if side < 2 or side**2 != n or start < 0:  # noqa: PLR2004 - one probe is no scan
+def _square(rotator: Joined) -> tuple[int, int]:
+    """Find first frame and side of a square scan that was counted without a gap; (0, 0) if there is none.
+
+    The numbers never fall, so a search and a look at some frames will do: to ask all would read the whole file.
+    """
+    n_frames = rotator.shape[0]
+    n = int(rotator[n_frames - 1])
+    side = isqrt(n)
+    if side < 2 or side**2 != n:  # noqa: PLR2004 - one probe is no scan
         return 0, 0
-    return (start, side) if np.array_equal(rotator[start : last + 1], np.arange(1, n + 1)) else (0, 0)
+    start = bisect_left(range(n_frames), 2, key=lambda i: int(rotator[i])) - 1
+    looked_at = np.unique(np.linspace(0, n - 1, min(n, MOST_LOOKED_AT)).round().astype(int))
+    counted = start >= 0 and start + n <= n_frames and all(int(rotator[start + i]) == i + 1 for i in looked_at)
+    return (start, side) if counted else (0, 0)
 
 
 def _detector(head: np.void, frames: AnyArray) -> tuple[Axis, tuple[str, ...]]:
