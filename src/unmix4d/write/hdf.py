@@ -1,7 +1,6 @@
 """HyperSpy's .hspy and .zspy, and the HDF5 file of a py4DSTEM data cube."""
 
 import importlib.util
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +42,9 @@ def write_zspy(path: Path, stream: Stream) -> None:
     import zarr  # noqa: PLC0415 - of an extra
     from rsciio.zspy import file_writer  # noqa: PLC0415
 
-    whole = path.with_suffix(".zspy")  # the writer looks at the suffix
-    file_writer(str(whole), _signal(stream), show_progressbar=False)
-    if whole != path:
-        shutil.move(whole, path)
-    group = next(iter(zarr.open(str(path), mode="r+")["Experiments"].groups()))[1]
+    store = zarr.storage.DirectoryStore(str(path), dimension_separator="/")  # as HyperSpy's, which is deprecated
+    file_writer(store, _signal(stream), show_progressbar=False)
+    group = next(iter(zarr.open(store, mode="r+")["Experiments"].groups()))[1]
     del group["data"]
     chunks = _chunks(stream)
     _fill(group.create_dataset("data", shape=stream.shape, dtype=stream.values.dtype, chunks=chunks), stream)

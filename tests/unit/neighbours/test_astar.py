@@ -1,5 +1,6 @@
 """What ASTAR is given: which patterns, in what numbers, with what calibration."""
 
+import re
 from importlib import import_module
 
 import numpy as np
@@ -22,6 +23,30 @@ def test_cleaned_patterns_keep_calibration_and_order(run, scan_file, tmp_path):
     # the phantom has no faults that cleaning would mend
     np.testing.assert_allclose(back.rows(0, 16), expected, atol=0.5 + 1e-6)
     assert told["patterns"] == "cleaned"
+
+
+@pytest.mark.parametrize("name", ["s.blo", "frames"])
+@pytest.mark.parametrize("patterns", ["cleaned", "second", "class-mean", "classes"])
+def test_every_kind_has_the_intensities_that_its_text_states(run, tmp_path, patterns, name):
+    unmix4d.export_astar(run, tmp_path / "counts.npy", patterns=patterns)
+    counts = open_scan(tmp_path / "counts.npy")
+    exact = counts.rows(0, counts.geometry.scan_shape[0]).astype(float)
+    told = unmix4d.export_astar(run, tmp_path / name, patterns=patterns, scale="linear", beam_energy=200)
+    back = open_scan(tmp_path / name)
+    assert back.geometry.scan_shape == counts.geometry.scan_shape
+    assert back.patterns.dtype == np.uint8
+    np.testing.assert_allclose(back.rows(0, len(exact)), exact * 255 / exact.max(), atol=0.5 + 1e-3)
+    assert back.geometry.scan_step_nm == 2.5
+    assert back.geometry.pattern_step_inv_angstrom == pytest.approx(0.04, rel=1e-4)
+    stated = re.search(
+        r"^Intensities: uint8: counts x ([\d.e-]+), so that the largest, ([\d.e+]+), becomes 255\.$",
+        (tmp_path / f"{name}.txt").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert [float(number) for number in stated.groups()] == pytest.approx(
+        [255 / exact.max(), exact.max()], rel=1e-5
+    )
+    assert told["patterns"] == patterns
 
 
 def test_rosettasciio_reads_the_block_file(run, tmp_path):

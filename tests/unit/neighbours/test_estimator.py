@@ -1,5 +1,9 @@
 """The estimator keeps scikit-learn's rules and finds what our engine finds."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -20,6 +24,24 @@ COUNTS = RNG.poisson(WEIGHTS @ COMPONENTS).astype(float)
 @parametrize_with_checks([NMF()])
 def test_rules_of_scikit_learn(estimator, check):
     check(estimator)
+
+
+ARRAY_API = """
+from sklearn.utils.estimator_checks import estimator_checks_generator
+from unmix4d import NMF
+checks = [pair for pair in estimator_checks_generator(NMF()) if "array_api" in pair[1].func.__name__]
+for estimator, check in checks:
+    check(estimator)
+print(len(checks))
+"""
+
+
+def test_rule_that_scikit_learn_skips_unless_it_is_switched_on():
+    environment = os.environ | {"SCIPY_ARRAY_API": "1"}  # read when SciPy is imported
+    answer = subprocess.run(
+        [sys.executable, "-c", ARRAY_API], env=environment, capture_output=True, text=True, check=True
+    )
+    assert int(answer.stdout) >= 1
 
 
 def test_components_that_made_the_data_are_found():

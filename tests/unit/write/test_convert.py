@@ -52,7 +52,6 @@ def needs(name: str) -> None:
         pytest.importorskip("zarr", reason="the extra 'formats' (zarr) is not installed")
 
 
-@pytest.mark.filterwarnings("ignore:The NestedDirectoryStore is deprecated:FutureWarning")
 @pytest.mark.parametrize("name", FORMATS)
 def test_counts_and_calibration_come_back(tmp_path: Path, name: str) -> None:
     needs(name)
@@ -69,7 +68,6 @@ def test_counts_and_calibration_come_back(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
 
 
-@pytest.mark.filterwarnings("ignore:The NestedDirectoryStore is deprecated:FutureWarning")
 @pytest.mark.parametrize(("name", "plugin"), PLUGINS.items())
 def test_rosettasciio_reads_the_same_counts(tmp_path: Path, name: str, plugin: str) -> None:
     needs(name)
