@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import numpy as np
+import yaml
 
 from unmix4d import __version__
 from unmix4d.config import Settings
@@ -187,9 +188,21 @@ class Checkpoint:
         Raises
         ------
         UsageError
-            If a given setting differs from the kept one, or as in :meth:`source`.
+            If a given setting differs from the kept one, if several filters were compared, or as in :meth:`source`.
         """
+        if self.compares_filters():
+            raise UsageError(
+                f"{self.folder} is that of a comparison of filters: go on with unmix4d compare-filters --resume"
+            )
         return self.settings_as(Settings, **given)
+
+    def compares_filters(self) -> bool:
+        """Tell whether the unfinished work is that of several filters, by its settings."""
+        try:
+            values = yaml.safe_load((self.folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return False
+        return isinstance(values, dict) and "filters" in values
 
     def settings_as(self, kind: type[SomeSettings], /, **given: Any) -> SomeSettings:  # noqa: ANN401 - as above
         """Give the settings of work that has more of them than a run; as :meth:`settings`.

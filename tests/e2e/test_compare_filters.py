@@ -72,6 +72,8 @@ def test_an_interrupted_comparison_goes_on_and_repeats_no_filter(
     written = (kept / "raw" / "result.h5").stat().st_mtime_ns
     done = unmix4d("run", "--resume", out)
     assert done.returncode == 2
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.endswith("that of a comparison of filters: go on with unmix4d compare-filters --resume")
     done = unmix4d("compare-filters", "--resume", out, "--threads", "2")
     assert done.returncode == 0, done.stderr
     assert (out / "raw" / "result.h5").stat().st_mtime_ns == written
@@ -88,8 +90,13 @@ def test_the_settings_are_kept(compared: tuple[Path, dict]) -> None:
     assert (asked["k_max"], asked["starts"]) == (4, ["spa", "warm"])
 
 
-def test_a_plan_names_every_filter_and_does_nothing(unmix4d: Start, scan: Path, tmp_path: Path) -> None:
-    done = unmix4d("compare-filters", scan, "--dry-run", "--json", "--filters", "raw mean", cwd=tmp_path)
+@pytest.mark.parametrize(
+    "named", [("--filters", "raw mean"), ("--filters", "raw,mean"), ("--filters", "raw", "--filters", "mean")]
+)
+def test_a_plan_names_every_filter_and_does_nothing(
+    unmix4d: Start, scan: Path, tmp_path: Path, named: tuple[str, ...]
+) -> None:
+    done = unmix4d("compare-filters", scan, "--dry-run", "--json", *named, cwd=tmp_path)
     plan = json.loads(done.stdout)
     assert plan["filters"] == ["raw", "mean"]
     assert plan["seconds"] == pytest.approx(plan["raw_seconds"] + plan["mean_seconds"])

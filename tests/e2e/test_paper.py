@@ -19,6 +19,15 @@ def out(unmix4d: Start, tmp_path_factory: pytest.TempPathFactory, scan: Path) ->
     folder = tmp_path_factory.mktemp("paper") / "out"
     done = unmix4d("run", scan, "-o", folder, "--k-max", "6", "--mode", "paper", "--background", "0")
     assert done.returncode == 0, done.stderr
+    said = re.search(
+        r"^the paper's procedure: .*\(k = (\d+)\); ([\d.]+)% of the probes as here$", done.stdout, re.MULTILINE
+    )
+    assert said is not None
+    with h5py.File(folder / "result.h5") as file:
+        assert int(said[1]) == file["paper"].attrs["k"]
+        assert float(said[2]) / 100 == pytest.approx(
+            json.loads(file["paper"].attrs["agreement"])["share"], abs=6e-4
+        )
     assert re.search(r"s  paper", done.stderr)
     return folder
 

@@ -36,6 +36,7 @@ class FakeRun:
     """What a run gives back; remembers where it was saved."""
 
     decision: SimpleNamespace = field(default_factory=lambda: DECISION)
+    paper: SimpleNamespace | None = None
     result: str = "the result"
     saved: list[tuple[Path, bool]] = field(default_factory=list)
     refused: Exception | None = None
@@ -182,6 +183,22 @@ def test_run_with_json_prints_one_object_and_nothing_else(api: FakeApi, capsys: 
         "report": str(Path("folder") / "report.html"),
     }
     assert len(api.unmixed) == 1
+
+
+def test_run_says_what_the_procedure_of_the_paper_finds_if_it_was_asked(api: FakeApi, capsys: Capture) -> None:
+    agreement = SimpleNamespace(share=0.875)
+    api.run.paper = SimpleNamespace(n_crystals=1, k=8, k_how="median of four", agreement=agreement)
+    assert cli.exit_code(["run", "scan.hspy", "-o", "folder", "--mode", "paper"]) == 0
+    said = "the paper's procedure: 1 crystal in 8 components (k = 8); 87.5% of the probes as here"
+    assert said in capsys.readouterr().out.splitlines()
+    assert cli.exit_code(["run", "scan.hspy", "-o", "folder", "--mode", "paper", "--json"]) == 0
+    told = {"n_crystals": 1, "k": 8, "k_how": "median of four", "agreement": 0.875}
+    assert json.loads(capsys.readouterr().out)["paper"] == told
+
+
+def test_a_list_may_be_given_by_repeating_its_option(api: FakeApi) -> None:
+    assert cli.exit_code(["run", "scan.hspy", "--starts", "spa", "--starts", "random,warm"]) == 0
+    assert [settings.starts for _, settings in api.unmixed] == [("spa", "random", "warm")]
 
 
 def test_the_default_folder_is_named_after_the_scan(api: FakeApi, tmp_path: Path) -> None:

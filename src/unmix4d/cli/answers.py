@@ -123,17 +123,27 @@ def _in_units(name: str, value: object) -> object:
     return value
 
 
-def print_answer(decision: Any, folder: Path, *, as_json: bool) -> None:  # noqa: ANN401 - records bring numpy
-    """Say how many crystals there are and why, and where the report is."""
-    report = folder / REPORT
+def print_answer(run: Any, folder: Path, *, as_json: bool) -> None:  # noqa: ANN401 - records bring numpy
+    """Say how many crystals there are and why, what the paper's procedure finds, and where the report is."""
+    decision, paper, report = run.decision, run.paper, folder / REPORT
     if as_json:
         names = ("n_crystals", "k", "k_low", "k_high", "confidence", "reason")
         answer = {name: getattr(decision, name) for name in names}
+        if paper is not None:
+            answer["paper"] = {"n_crystals": paper.n_crystals, "k": paper.k, "k_how": paper.k_how} | {
+                "agreement": paper.agreement.share
+            }
         answer |= {"warnings": list(decision.warnings), "folder": str(folder), "report": str(report)}
         typer.echo(json.dumps(answer, ensure_ascii=False))
         return
-    crystals = "1 crystal" if decision.n_crystals == 1 else f"{decision.n_crystals} crystals"
-    components = "1 component" if decision.k == 1 else f"{decision.k} components"
-    typer.echo(f"{crystals} in {components} (k = {decision.k}), confidence {decision.confidence}")
+    typer.echo(f"{_counted(decision)}, confidence {decision.confidence}")
     typer.echo(f"reason: {decision.reason}")
+    if paper is not None:
+        typer.echo(f"the paper's procedure: {_counted(paper)}; {paper.agreement.share:.1%} of the probes as here")
     typer.echo(f"report: {report}")
+
+
+def _counted(answer: Any) -> str:  # noqa: ANN401 - records bring numpy
+    crystals = "1 crystal" if answer.n_crystals == 1 else f"{answer.n_crystals} crystals"
+    components = "1 component" if answer.k == 1 else f"{answer.k} components"
+    return f"{crystals} in {components} (k = {answer.k})"

@@ -88,7 +88,7 @@ def run(
     json: JsonOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, sizes and time, and stop.")] = False,
     quiet: QuietOption = False,
-    **options: str | None,
+    **options: str | list[str] | None,
 ) -> None:
     """Find the crystals of a scan, map them and their overlap, and write a report.
 
@@ -175,7 +175,7 @@ def demo(
 
 
 def _say(done: Any, output: Output) -> None:  # noqa: ANN401 - records bring numpy
-    print_answer(done.decision, output.folder, as_json=output.as_json)
+    print_answer(done, output.folder, as_json=output.as_json)
 
 
 @app.command()

@@ -50,7 +50,7 @@ def compare_filters(
     json: JsonOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, sizes and time, and stop.")] = False,
     quiet: QuietOption = False,
-    **options: str | None,
+    **options: str | list[str] | None,
 ) -> None:
     """Run a scan with several filters, show side by side what they change, and recommend one.
 

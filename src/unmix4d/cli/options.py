@@ -41,16 +41,22 @@ def _option(name: str, of: type[Settings]) -> inspect.Parameter:
     extra = field.json_schema_extra
     assert isinstance(extra, dict)
     default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+    several = isinstance(field.default, tuple)
+    words = f"{field.description}{' Name several with commas between them, or repeat the option.' * several}"
     option = typer.Option(
         f"--{name.replace('_', '-')}",
         metavar=str(extra["form"]),
-        help=f"{field.description}" + ("" if default is None else f" Default: {default}."),
+        help=words + ("" if default is None else f" Default: {default}."),
         rich_help_panel=str(extra["panel"]),
     )
     kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, kind, default=None, annotation=Annotated[str | None, option])
+    annotation = Annotated[list[str] | None, option] if several else Annotated[str | None, option]
+    return inspect.Parameter(name, kind, default=None, annotation=annotation)
 
 
-def given(options: Mapping[str, str | None]) -> dict[str, str]:
-    """Give the options that were given."""
-    return {name: text for name, text in options.items() if text is not None}
+def given(options: Mapping[str, str | list[str] | None]) -> dict[str, str]:
+    """Give the options that were given; what was given several times is one list with commas."""
+    found = {
+        name: ",".join(text) if isinstance(text, list) else text for name, text in options.items() if text != []
+    }
+    return {name: text for name, text in found.items() if text is not None}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unmix4d import registry
-from unmix4d.checkpoint import SETTINGS_FILE, Checkpoint
+from unmix4d.checkpoint import Checkpoint
 from unmix4d.errors import InputError, UsageError
 from unmix4d.filter_study.match import Matched, agreements, match_clusters
 from unmix4d.filter_study.overlap import count_overlaps, near_boundary
@@ -117,7 +117,7 @@ def resumed_settings(kept: Checkpoint, **given: Any) -> StudySettings:  # noqa: 
         If there is none to resume, or a setting differs.
     """
     before = kept.settings_as(StudySettings)
-    if "filters" not in StudySettings.from_yaml(kept.folder / SETTINGS_FILE).model_fields_set:
+    if not kept.compares_filters():
         raise UsageError(f"{kept.folder} is that of a single run: go on with unmix4d run --resume")
     wanted = kept.settings_as(StudySettings, **given)
     for name in SAME_FOR_ALL:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from unmix4d.records import AnyArray, RunResult
+from unmix4d.records import AnyArray, Mixing, RunResult
 from unmix4d.report.files import reserve, written_whole
 from unmix4d.report.tables import (
     Table,
@@ -92,7 +92,8 @@ def write_signal(path: Path, data: AnyArray, axes: list[dict[str, Any]], title: 
 class ImageJTiff:
     """``clusters.tif`` and ``overlap.tif``, ImageJ hyperstacks with scale.
 
-    ImageJ has no negative integers: labels and levels are stored one higher, so that 0 means none.
+    ImageJ has no negative integers: labels and levels are stored one higher, so that 0 means none. Each plane has
+    its meaning as label; where nothing was assessed, measured planes are NaN.
     """
 
     name: ClassVar[str] = "tiff"
@@ -108,20 +109,36 @@ class ImageJTiff:
         names = ["label + 1 (0 = none)", *(f"Bragg counts of {clusters_of.name(i)}" for i in range(len(weights)))]
         clusters, levels = folder / "clusters.tif", folder / "overlap.tif"
         _write_stack(clusters, [labels, *weights], names, step)
-        planes = [
-            overlap.ratio,
-            _one_higher(overlap.level),
-            _one_higher(numbers[overlap.first.astype(np.intp) + 1]),
-            _one_higher(numbers[overlap.second.astype(np.intp) + 1]),
-        ]
-        names = [
-            "ratio second / first",
-            "level + 1 (0 = not assessed)",
-            "first + 1 (0 = none)",
-            "second + 1 (0 = none)",
-        ]
-        _write_stack(levels, planes, names, step)
+        planes = {
+            "ratio second / first": overlap.ratio,
+            "level + 1 (0 = not assessed)": _one_higher(overlap.level),
+            "first + 1 (0 = none)": _one_higher(numbers[overlap.first.astype(np.intp) + 1]),
+            "second + 1 (0 = none)": _one_higher(numbers[overlap.second.astype(np.intp) + 1]),
+            **_measured_planes(overlap.measured, numbers),
+        }
+        _write_stack(levels, list(planes.values()), list(planes), step)
         return clusters, levels
+
+
+def _measured_planes(mixing: Mixing | None, numbers: AnyArray) -> dict[str, AnyArray]:
+    """Give what was measured of the overlap, by labels of planes; ``numbers`` of crystals begin with none."""
+    if mixing is None:
+        return {}
+    first, second, third = (
+        _one_higher(numbers[one.astype(np.intp) + 1])
+        for one in (mixing.first, mixing.second, mixing.unexplained.third)
+    )
+    return {
+        "measured: first + 1 (0 = none)": first,
+        "measured: second + 1 (0 = none)": second,
+        "measured: share of the second in both": mixing.fraction,
+        "measured: share, 95 % interval from": mixing.low,
+        "measured: share, 95 % interval to": mixing.high,
+        "measured: p that one crystal is enough": mixing.p_value,
+        "measured: kind (0 = not significant, 1 = boundary, 2 = stacked)": mixing.kind,
+        "measured: third + 1 (0 = none)": third,
+        "measured: two do not suffice and no third is known (1 = yes)": mixing.unexplained.unknown,
+    }
 
 
 def _one_higher(values: AnyArray) -> AnyArray:

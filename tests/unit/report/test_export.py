@@ -63,11 +63,41 @@ def test_imagej_reads_planes_labels_and_scale(calibrated, tmp_path):
     np.testing.assert_array_equal(stack[0] - 1, calibrated.clusters.labels)
     np.testing.assert_array_equal(stack[1:], calibrated.clusters.crystal_weights)
     with tifffile.TiffFile(overlap) as file:
-        ratio, level, first, second = file.asarray()
+        ratio, level, first, second = file.asarray()[:4]
     np.testing.assert_array_equal(ratio, calibrated.overlap.ratio)
     np.testing.assert_array_equal(level - 1, calibrated.overlap.level)
     np.testing.assert_array_equal(first - 1, calibrated.overlap.first)
     np.testing.assert_array_equal(second - 1, calibrated.overlap.second)
+
+
+def test_imagej_has_what_was_measured_of_the_overlap_by_name(calibrated, tmp_path):
+    with tifffile.TiffFile(ImageJTiff().write(calibrated, tmp_path)[1]) as file:
+        assert file.is_imagej
+        planes = dict(zip(file.imagej_metadata["Labels"], file.asarray(), strict=True))
+    mixing = calibrated.overlap.measured
+    assert (mixing.kind > 0).any()
+    assert np.isnan(mixing.fraction).any()
+    expected = {
+        "first + 1 (0 = none)": mixing.first + 1,
+        "second + 1 (0 = none)": mixing.second + 1,
+        "share of the second in both": mixing.fraction,
+        "share, 95 % interval from": mixing.low,
+        "share, 95 % interval to": mixing.high,
+        "p that one crystal is enough": mixing.p_value,
+        "kind (0 = not significant, 1 = boundary, 2 = stacked)": mixing.kind,
+        "third + 1 (0 = none)": mixing.unexplained.third + 1,
+        "two do not suffice and no third is known (1 = yes)": mixing.unexplained.unknown,
+    }
+    measured = {name.removeprefix("measured: "): plane for name, plane in planes.items() if "measured" in name}
+    assert list(measured) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(measured[name], values, err_msg=name)
+
+
+def test_imagej_has_no_measured_planes_where_nothing_was_measured(result, tmp_path):
+    plain = replace(result, overlap=replace(result.overlap, measured=None))
+    with tifffile.TiffFile(ImageJTiff().write(plain, tmp_path)[1]) as file:
+        assert len(file.asarray()) == len(file.imagej_metadata["Labels"]) == 4
 
 
 def test_tables_are_utf8_csv_with_one_row_for_each_thing(calibrated, tmp_path):
