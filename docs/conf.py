@@ -59,6 +59,8 @@ copybutton_prompt_text = "$ "
 
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_title = f"unmix4d {release}"
 html_show_sourcelink = False
 html_sidebars = {"**": ["globaltoc.html"]}

@@ -176,7 +176,8 @@ class Run:
             ``progress(stage, done, total)``.
         **options
             Settings by name. Those that no kept step depends on may be new (``threads``, ``workers``,
-            ``scheduler``, ``memory``, ``background``, ``compare_to``, ``trajectory``, ``keep``); others must agree.
+            ``scheduler``, ``memory``, ``background``, ``crystals``, ``compare_to``, ``trajectory``, ``keep``);
+            others must agree.
 
         Returns
         -------

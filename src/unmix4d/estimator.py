@@ -45,7 +45,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         Each of sum 1; features that are 0 in all samples are 0.
     n_components_ : int
     loss_ : float
-        Mean of |X - weights times components|, over the entries that are not in empty rows or columns.
+        Mean of abs(X - weights times components), over the entries that are not in empty rows or columns.
     n_iter_ : int
         Steps of the best start.
     n_features_in_ : int

@@ -1,6 +1,6 @@
 """Least squares by cyclic coordinate descent from NNDSVD, on a matrix in memory: what scikit-learn's NMF does.
 
-The paper's scripts use it for every model that is shown (method, section 14). It is not a solver to choose:
+The paper's scripts use it for every model that is shown (method, section 11). It is not a solver to choose:
 `unmix4d.factorize.alternate` reaches the same minima from a few passes over the data.
 """
 

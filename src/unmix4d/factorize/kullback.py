@@ -82,7 +82,7 @@ def fit_kullback(
 
     Notes
     -----
-    Lee & Seung, NIPS 13 (2001) 556; start, order and end as in torchnmf (method, section 14). Values are never
+    Lee & Seung, NIPS 13 (2001) 556; start, order and end as in torchnmf (method, section 11). Values are never
     copied: a model of `ROWS` patterns is held at a time. Sums over probes are float64.
     """
     n_probes, n_pixels = values.shape

@@ -1,4 +1,4 @@
-"""The whole procedure, from 8-bit images to the comparison with our answer (method, section 14)."""
+"""The whole procedure, from 8-bit images to the comparison with our answer (method, section 11)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

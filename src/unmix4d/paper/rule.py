@@ -28,7 +28,7 @@ def label_probes(weights: FloatArray, background: int) -> PaperMap:
 
     Notes
     -----
-    Method, section 14. Weights are scaled to 0...1 together, over all components. Where the background is first and
+    Method, section 11. Weights are scaled to 0...1 together, over all components. Where the background is first and
     second / first is at least 0.65, the second takes its place and the third may overlap it; where it is first and
     stays, or is second, nothing overlaps.
     """

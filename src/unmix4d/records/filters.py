@@ -35,7 +35,7 @@ class FilterAnswer:
     noise : mapping of column name to (n_crystals,) float64
         NSD by both definitions, of the mean and of the reconstruction, counts.
     losses : mapping of k to float
-        Exact mean of |V - V'| in counts.
+        Exact mean of abs(V - V') in counts.
     start_losses : mapping of k to mapping of start to float
         The solver's objective that each start came to, as a share of its value for V' = 0.
     explained : float

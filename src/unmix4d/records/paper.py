@@ -114,7 +114,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PaperAnswer:
-    """Everything that the paper's procedure makes, step by step (method, section 14).
+    """Everything that the paper's procedure makes, step by step (method, section 11).
 
     Attributes
     ----------
