@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import re
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -20,6 +22,22 @@ def stored(result, tmp_path_factory):
     path = tmp_path_factory.mktemp("store") / "result.h5"
     save_result(result, path)
     return path
+
+
+def test_the_page_about_the_report_names_every_path(stored, result):
+    page = (Path(__file__).resolve().parents[3] / "docs" / "report.md").read_text(encoding="utf-8")
+    code = [one for line in page.splitlines() if line.startswith("| `/") for one in re.findall("`([^`]+)`", line)]
+    words = set(re.findall(r"\w+", " ".join(code)))
+    found = set()
+    with h5py.File(stored) as file:
+        file.visit(found.add)
+    curves = {curve.name for curve in result.decision.curves}
+    columns = set(result.comparison.columns)
+    metrics = set(result.comparison.metrics)
+    parts = {part for path in found for part in path.split("/") if not part.isdigit()}
+    assert "measured" in parts
+    missing = parts - curves - columns - metrics - words
+    assert not missing
 
 
 def test_names_shapes_and_types_are_those_of_the_contract(stored, result):
