@@ -125,7 +125,7 @@ def start(page: Path, typed: str, folder: Path, *, python: bool = False) -> None
             assert process.stdout is not None
             assert process.stdout.readline().startswith("explorer: http://127.0.0.1:"), f"{name(page)}: {typed}"
             process.send_signal(signal.SIGINT)
-        said, errors = process.communicate(timeout=300)
+        said, errors = process.communicate(timeout=1200)
     assert process.returncode == 0, f"{name(page)}:\n{typed}\n{said}\n{errors}"
 
 
