@@ -50,7 +50,7 @@ def test_a_share_that_patterns_are_not_known_to_is_not_called_overlap(mosaic, mi
     low, high = np.sort(mosaic.amounts, axis=0)[-2:]
     assert (low < 0.04 * high)[mixing.fraction < LEAST_FRACTION].mean() > 0.9
     assert not mixing.significant[mixing.fraction < LEAST_FRACTION].any()
-    assert mixing.fraction[mixing.significant].min() < 0.1
+    assert mixing.fraction[mixing.significant].min() < 0.12  # what is there is found
 
 
 def test_the_band_is_a_boundary_of_the_two_crystals(mixing):
