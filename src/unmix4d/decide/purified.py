@@ -12,6 +12,7 @@ from unmix4d.decide.segments import Group, Linking, Segments, find_segments
 from unmix4d.decide.spots import crystal_similarity, evenness, spot_patterns
 from unmix4d.decide.vote import SPARE
 from unmix4d.quality.background import MIN_SIDE
+from unmix4d.quality.purity import alone_nowhere
 from unmix4d.records import Beam, BoolArray, FactoredMatrix, Factorization, FloatArray, IntArray, Purified, Sweep
 
 FINE = Linking("average", 0.60)
@@ -29,14 +30,12 @@ HELD_PURE = 0.3
 UNLIKE = 0.42
 """Mean similarity to any other crystal below which such components are surely none of its; see decision 0022."""
 
-PUREST, ALONE = 30, 0.66
-"""Probes, and the mean share of the Bragg counts on so many from which on a crystal counts as seen alone."""
+PUREST = 30
+"""Rows by which it is judged whether a crystal is seen alone."""
 
 UNLIKE_LEFT, PERHAPS = 0.28, 0.04
 """Where one of two is not, they are two if what is left of them without each other is less alike than this; else
 their similarity counts for a little more; see decision 0022."""
-
-TINY = float(np.finfo(np.float64).tiny)
 
 EVEN = 0.25
 """What lies all around the beam more evenly than this is a ring."""
@@ -78,21 +77,23 @@ def with_purified(sweep: Sweep, counted: Counted, *, beam: Beam | None) -> Count
     if min(factored.geometry.pattern_shape) < MIN_SIDE:
         return counted
     segments = counted.segments[fit.k]
-    pieces = [group.members for group in segments.groups(FINE) if group.crystal]
-    pieces += [group.members for group in _hidden(segments)]
+    groups = segments.groups(FINE)
+    pieces = [group.members for group in groups if group.crystal] + _hidden(segments, groups)
     bragg, spots = _begin(factored, fit, pieces, beam)
+    alike: FloatArray = np.zeros((0, 0))
     found, settled = Purified(bragg=bragg, spots=spots, means=spots), False
     while len(spots):
         found = sweep.purify(factored, bragg, spots, beam=beam, settled=settled)
-        together = _put_together(factored, found, beam)
+        alike = _alike(found)
+        together = _put_together(factored, found, alike, beam)
         if len(together) == found.n_crystals:
             break
         found = _merged(found, together)
         bragg, spots, settled = found.bragg, found.spots, True
     if found.n_crystals > sweep.ks[-1] and sweep.refit is None:
         return counted
-    between = np.triu(_alike(found), 1) if len(found.means) else np.zeros((1, 1))
-    return replace(counted, purified=found, closest=float(between.max()))
+    closest = float(np.triu(alike, 1).max()) if found.n_crystals else 0.0
+    return replace(counted, purified=found, closest=closest)
 
 
 def _begin(
@@ -106,13 +107,15 @@ def _begin(
     return (weights * images.sum(axis=(1, 2), dtype=np.float64)) @ members.T, spots
 
 
-def _put_together(factored: FactoredMatrix, found: Purified, beam: Beam | None) -> list[tuple[int, ...]]:
+def _put_together(
+    factored: FactoredMatrix, found: Purified, alike: FloatArray, beam: Beam | None
+) -> list[tuple[int, ...]]:
     """Group what is one crystal; leave out what owns no piece of the specimen, has no spots, or is a ring."""
     seen = _shows_spots(found, factored)
     rings = evenness(found.means, factored.pixel_mask, beam) > EVEN
     bragg = (found.bragg * seen).astype(np.float32)
     segments = Segments(
-        similarity=_alike(found),
+        similarity=alike,
         bragg=bragg,
         counts=bragg.sum(axis=0, dtype=np.float64),
         peakedness=np.ones(found.n_crystals),
@@ -122,18 +125,21 @@ def _put_together(factored: FactoredMatrix, found: Purified, beam: Beam | None) 
         probe_mask=factored.probe_mask,
         probes=factored.probes_per_row,
     )
-    kept = [group for group in segments.groups(SAME) if group.crystal]
-    kept += segments.hidden(SAME, share=HELD_PURE, unlike=SAME.limit)
-    return [group.members for group in kept]
+    groups = segments.groups(SAME)
+    kept = [group.members for group in groups if group.crystal]
+    return kept + segments.hidden(groups, share=HELD_PURE, unlike=SAME.limit)
 
 
-def _hidden(segments: Segments) -> list[Group]:
-    return segments.hidden(FINE, share=HELD, unlike=UNLIKE)
+def _hidden(segments: Segments, groups: Sequence[Group]) -> list[tuple[int, ...]]:
+    return segments.hidden(groups, share=HELD, unlike=UNLIKE)
 
 
 def has_hidden(counted: Counted) -> bool:
     """Tell whether the largest factorization shows a crystal that is the strongest nowhere: no vote counts it."""
-    return counted.largest is not None and bool(_hidden(counted.segments[counted.largest.k]))
+    if counted.largest is None:
+        return False
+    segments = counted.segments[counted.largest.k]
+    return bool(_hidden(segments, segments.groups(FINE)))
 
 
 def _alike(found: Purified) -> FloatArray:
@@ -142,8 +148,7 @@ def _alike(found: Purified) -> FloatArray:
     Its purest probes show its neighbour as well, so that the two look alike.
     """
     means, left = crystal_similarity(found.means), crystal_similarity(found.spots)
-    share = np.sort(found.bragg / np.maximum(found.bragg.sum(axis=1, keepdims=True), TINY), axis=0)[::-1]
-    mixed = share[:PUREST].mean(axis=0) < ALONE
+    mixed = alone_nowhere(found.bragg, PUREST)
     asked = mixed[:, None] | mixed
     return np.where(asked, np.where(left < UNLIKE_LEFT, np.minimum(means, left), means + PERHAPS), means)
 
@@ -228,4 +233,4 @@ def _same_places(sweep: Sweep, fit: Factorization, found: Purified) -> FloatArra
     assert sweep.factored is not None
     maps = sweep.factored.gather(fit.weights).astype(np.float64)
     lengths = np.outer(np.linalg.norm(maps, axis=0), np.linalg.norm(found.bragg, axis=0))
-    return np.asarray(maps.T @ found.bragg / np.maximum(lengths, TINY))
+    return np.asarray(maps.T @ found.bragg / np.maximum(lengths, np.finfo(float).tiny))

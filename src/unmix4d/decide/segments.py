@@ -120,28 +120,27 @@ class Segments:
             for group, own in zip(members, owned, strict=True)
         ]
 
-    def hidden(self, linking: Linking, *, share: float, unlike: float) -> list[Group]:
-        """Find crystals that are the strongest nowhere, as a particle on a thicker grain is.
+    def hidden(self, groups: Sequence[Group], *, share: float, unlike: float) -> list[tuple[int, ...]]:
+        """Give the members of crystals that are the strongest nowhere, as a particle on a thicker grain is.
 
-        Groups that own no piece and are no background, and single components that joined none, whose mean
-        similarity to any crystal is below ``unlike`` and that have ``share`` of the Bragg counts on `MIN_PIECE`
-        connected probes.
+        Of ``groups`` those that own no piece and are no background, and single components that joined none, whose
+        mean similarity to any crystal is below ``unlike`` and that have ``share`` of the Bragg counts on
+        `MIN_PIECE` connected probes.
         """
-        groups = self.groups(linking)
         crystals = [list(group.members) for group in groups if group.crystal]
         material = self._material(np.asarray(self.bragg.any(axis=0)))
         total = np.maximum(self.bragg.sum(axis=1), np.finfo(np.float32).tiny)
         joined = {i for group in groups for i in group.members} | {self.forced}
-        single = [Group((i,), crystal=False) for i in range(self.k) if i not in joined and self.bragg[:, i].any()]
+        single = [(i,) for i in range(self.k) if i not in joined and self.bragg[:, i].any()]
         found = []
-        for group in (*groups, *single):
-            own = list(group.members)
+        for members in (*(group.members for group in groups if not group.crystal), *single):
+            own = list(members)
             alike = [float(self.similarity[np.ix_(own, other)].mean()) for other in crystals]
-            if group.crystal or max(alike, default=0.0) >= unlike or self._is_background(own):
+            if max(alike, default=0.0) >= unlike or self._is_background(own):
                 continue
             held = material & (self.bragg[:, own].sum(axis=1) >= share * total)
             if self._largest_piece(held) >= -(-MIN_PIECE // self.probes):
-                found.append(Group(group.members, crystal=True))
+                found.append(members)
         return found
 
     def _material(self, alive: BoolArray) -> BoolArray:

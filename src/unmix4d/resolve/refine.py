@@ -7,6 +7,7 @@ import numpy as np
 from unmix4d.execute import Executor, one_blas_thread
 from unmix4d.quality.background import MIN_SIDE
 from unmix4d.quality.material import QUANTILE, SHARE, find_material
+from unmix4d.quality.purity import alone_nowhere
 from unmix4d.records import (
     Beam,
     BoolArray,
@@ -27,8 +28,6 @@ ROUNDS = 3
 ROUNDS_TO_COUNT = 2
 TOGETHER = 256
 STRONGEST = 0.5
-ALONE = 0.66
-"""Mean share of the Bragg counts on its purest probes from which on a crystal counts as seen alone."""
 
 
 def refine_crystals(
@@ -79,8 +78,8 @@ def refine_crystals(
         else:
             bragg, spots = purified.bragg, purified.spots
         found = view.improved(bragg, spots, rings, ROUNDS, settled=purified is not None)
-        mixed = view.mixed(view.shares(found.bragg)[0])
     assert found.dictionary is not None
+    mixed = alone_nowhere(found.bragg, view.fewest)
     least = SHARE * float(np.quantile(found.bragg.sum(axis=1), QUANTILE)) / factored.probes_per_row
     return _fit_data(matrix, found.dictionary, rings, mixed=mixed, least=least, executor=executor)
 
@@ -175,10 +174,10 @@ class _View:
 
     def purest_of(self, bragg: FloatArray) -> list[IntArray]:
         """Choose the rows that stand for each crystal."""
-        share, material = self.shares(bragg)
+        share, material = self._shares(bragg)
         return [purest(own, material, self.fewest) for own in share]
 
-    def shares(self, bragg: FloatArray) -> tuple[FloatArray, BoolArray]:
+    def _shares(self, bragg: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Share of each crystal in the Bragg counts of every row, (n, n_rows), and where there is specimen."""
         total = bragg.sum(axis=1)
         material = find_material(spread(total, self.probe_mask, 0), self.probe_mask)[self.probe_mask]
@@ -190,23 +189,18 @@ class _View:
         If they are ``settled`` the spots of a crystal that is alone nowhere stay: what is left of others in them
         would grow from round to round.
         """
-        share, material = self.shares(guess.bragg)
+        share, material = self._shares(guess.bragg)
         means = np.stack([self._alone(guess, i, purest(own, material, self.fewest)) for i, own in enumerate(share)])
         images = _spots_of(means, guess.spots, rings)
         n_pure = (material & (share >= PURE)).sum(axis=1)
         spots = take_out_others(images, n_pure)[:, rings.allowed]
         if settled:
-            mixed = self.mixed(share)
+            mixed = alone_nowhere(guess.bragg, self.fewest)
             spots[mixed] = guess.spots[mixed]
         dictionary = Dictionary.of(spots, self.background, self.pixel)
         weights = dictionary.solve(self.scores @ (self.basis @ dictionary.across.T))
         bragg = weights[:, : len(spots)] * dictionary.bragg
         return _Guess(bragg=bragg, spots=spots, dictionary=dictionary, weights=weights)
-
-    def mixed(self, share: FloatArray) -> BoolArray:
-        """Tell which crystals are alone nowhere, (n,), from their shares (n, n_rows)."""
-        some = min(self.fewest, share.shape[1])
-        return np.asarray(np.sort(share, axis=1)[:, -some:].mean(axis=1) < ALONE)
 
     def _alone(self, guess: _Guess, crystal: int, probes: IntArray) -> FloatArray:
         """Mean over the pure probes of a crystal less what the fit gives to other crystals, (n_allowed,)."""

@@ -175,6 +175,7 @@ class _Look:
     width: float
     radius: float
     middle: tuple[float, float]
+    reach: float
     kernel: FloatArray
     ring: IntArray
     share: float
@@ -205,6 +206,7 @@ class _Look:
             width=width,
             radius=radius,
             middle=sight.center or middle,
+            reach=_beam_reach(sight.center, width, bad),
             kernel=(kernel / kernel.sum()).astype(np.float32),
             ring=ring,
             share=_share_taken(width, ring),
@@ -249,7 +251,7 @@ class _Look:
         away = np.hypot(spots[:, 0] - self.middle[0], spots[:, 1] - self.middle[1])
         order = np.argsort(away, kind="stable")
         spots = spots[order]
-        near = np.flatnonzero(away[order] <= self._reach())
+        near = np.flatnonzero(away[order] <= self.reach)
         if near.size == 0:
             return spots
         brightest = int(near[np.argmax(spots[near, 2])])
@@ -261,15 +263,16 @@ class _Look:
             spots[:, :2] += np.asarray(self.filter.sight.center, dtype=np.float32) - spots[0, :2]
         return spots
 
-    def _reach(self) -> float:
-        """Pixels from the middle within which a spot may be the direct beam; none where that is left out.
 
-        Any other spot would move the pattern to where it is not.
-        """
-        if self.filter.sight.center is None:
-            return float(CENTER_SHARE * max(self.bad.shape))
-        y, x = np.clip(np.rint(self.middle).astype(np.int64), 0, np.array(self.bad.shape) - 1)
-        return -1.0 if self.bad[y, x] else BEAM_REACH * self.width
+def _beam_reach(center: tuple[float, float] | None, width: float, bad: BoolArray) -> float:
+    """Pixels from the middle within which a spot may be the direct beam; below 0 where that is left out.
+
+    Any other spot would move the pattern to where it is not.
+    """
+    if center is None:
+        return float(CENTER_SHARE * max(bad.shape))
+    y, x = np.clip(np.rint(center).astype(np.int64), 0, np.array(bad.shape) - 1)
+    return -1.0 if bad[y, x] else BEAM_REACH * width
 
 
 def _ring(inner: float, outer: float) -> IntArray:
