@@ -10,6 +10,7 @@ from unmix4d.errors import InputError
 from unmix4d.read.calibration import Axis, Microscope, blockfile_microscope
 from unmix4d.read.chips import RawFrames, raw_layout
 from unmix4d.read.found import Found
+from unmix4d.read.mapped import map_records, read_head
 from unmix4d.records import AnyArray, PatternArray
 
 # identifier, magic, offsets of image and patterns, flags, pattern size, pattern rotation, scan x, scan y,
@@ -24,15 +25,11 @@ MIB_TYPES = {"U08": ">u1", "U16": ">u2", "U32": ">u4", "U64": ">u8"}
 MIB_RAW = "R64"
 
 
-def _map_records(path: Path, *, header_bytes: int, pattern: np.dtype[Any], offset: int) -> tuple[AnyArray, int]:
+def _map_patterns(path: Path, *, header_bytes: int, pattern: np.dtype[Any], offset: int) -> tuple[AnyArray, int]:
     """Map the patterns (n, pattern_y, pattern_x) of equal records, and count them with a last incomplete one."""
     record = np.dtype([("header", f"V{header_bytes}"), ("pattern", pattern)])
-    n_bytes = max(path.stat().st_size - offset, 0)
-    n_records = n_bytes // record.itemsize
-    if n_records == 0:
-        raise InputError(f"{path} ends before its first pattern: it is cut short, copy it again")
-    mapped = np.memmap(path, dtype=record, mode="r", offset=offset, shape=(n_records,))
-    return np.asarray(mapped["pattern"]), -(-n_bytes // record.itemsize)
+    mapped, rest = map_records(path, record, offset=offset)
+    return np.asarray(mapped["pattern"]), len(mapped) + (rest > 0)
 
 
 def read_blo(path: Path) -> Found:
@@ -46,16 +43,14 @@ def read_blo(path: Path) -> Found:
     InputError
         If the header is no block file's, or the file ends before the first pattern.
     """
-    head = _head(path, BLO_HEADER.size)
-    if len(head) < BLO_HEADER.size:
-        raise InputError(f"{path} ends within its header: it is cut short, copy it again")
+    head = read_head(path, BLO_HEADER.size)
     mark, magic, _, offset, _, size, _, n_x, n_y, _, step_x, step_y, volts, per_metre, length = BLO_HEADER.unpack(
         head
     )
     if (mark != b"IMGBLO" and magic != BLO_MAGIC) or 0 in (size, n_x, n_y):
         raise InputError(f"{path} is no NanoMEGAS block file: its header does not begin as one")
     pattern = np.dtype((np.uint8, (size, size)))
-    patterns, _ = _map_records(path, header_bytes=BLO_MARK_BYTES, pattern=pattern, offset=offset)
+    patterns, _ = _map_patterns(path, header_bytes=BLO_MARK_BYTES, pattern=pattern, offset=offset)
     detector = Axis(step=100.0 / per_metre if per_metre else None, unit="cm")
     return Found(
         patterns=patterns[: n_y * n_x],
@@ -98,11 +93,11 @@ def read_mib(path: Path) -> Found:
     if stored == MIB_RAW:
         layout = raw_layout(_head(path, header_bytes), str(path))
         record = np.dtype((np.uint8, (layout.n_bytes,)))
-        images, n_begun = _map_records(path, header_bytes=header_bytes, pattern=record, offset=0)
+        images, n_begun = _map_patterns(path, header_bytes=header_bytes, pattern=record, offset=0)
         patterns = RawFrames(images, layout)
     elif stored in MIB_TYPES:
         pattern = np.dtype((np.dtype(MIB_TYPES[stored]), (height, width)))
-        images, n_begun = _map_records(path, header_bytes=header_bytes, pattern=pattern, offset=0)
+        images, n_begun = _map_patterns(path, header_bytes=header_bytes, pattern=pattern, offset=0)
         patterns = images[:, ::-1]
     else:
         kinds = ", ".join((*MIB_TYPES, MIB_RAW))

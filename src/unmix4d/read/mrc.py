@@ -13,6 +13,7 @@ from unmix4d.errors import InputError
 from unmix4d.read.calibration import Axis, Microscope, positive
 from unmix4d.read.found import AXES_WANTED, Found
 from unmix4d.read.lazy import Frames
+from unmix4d.read.mapped import map_records, read_head
 from unmix4d.records import AnyArray, IntArray, PatternArray
 
 HEADER_BYTES = 1024
@@ -59,10 +60,7 @@ def read_mrc(path: Path) -> Found:
 
 def _map(path: Path) -> tuple[AnyArray, int]:
     """Map the sections (n, pattern_y, pattern_x), and give the number that the header announces."""
-    with path.open("rb") as file:
-        head = file.read(HEADER_BYTES)
-    if len(head) < HEADER_BYTES:
-        raise InputError(f"{path} ends within its header: it is cut short, copy it again")
+    head = read_head(path, HEADER_BYTES)
     order = ">" if head[BYTE_ORDER_AT] == BIG_ENDIAN else "<"
     width, height, n, mode = struct.unpack_from(f"{order}4i", head)
     (extended,) = struct.unpack_from(f"{order}i", head, EXTENDED_BYTES_AT)
@@ -74,11 +72,8 @@ def _map(path: Path) -> tuple[AnyArray, int]:
         )
     if n == 1:
         raise InputError(f"{path} holds a single 2-D image of shape ({height}, {width}); {AXES_WANTED}")
-    dtype, offset = np.dtype(order + TYPES[mode]), HEADER_BYTES + extended
-    n_found = min(n, (path.stat().st_size - offset) // (height * width * dtype.itemsize))
-    if n_found < 1:
-        raise InputError(f"{path} ends before its first pattern: it is cut short, copy it again")
-    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=(n_found, height, width)), n
+    section = np.dtype((np.dtype(order + TYPES[mode]), (height, width)))
+    return map_records(path, section, offset=HEADER_BYTES + extended, most=n)[0], n
 
 
 def _beside(path: Path, ending: str) -> Path | None:

@@ -15,6 +15,7 @@ from unmix4d.errors import InputError
 from unmix4d.read.calibration import Axis, Microscope, positive
 from unmix4d.read.found import NO_AXIS, Found
 from unmix4d.read.lazy import Joined
+from unmix4d.read.mapped import map_records, read_head
 from unmix4d.records import AnyArray
 
 PART_NAME = re.compile(r"(?P<start>.+_)(?P<part>\d{3})(?P<end>\.tvips)", re.IGNORECASE)
@@ -86,11 +87,7 @@ def read_tvips(path: Path) -> Found:
 
 
 def _header(path: Path) -> np.void:
-    with path.open("rb") as file:
-        content = file.read(HEADER.itemsize)
-    if len(content) < HEADER.itemsize:
-        raise InputError(f"{path} ends within its header: it is cut short, copy it again")
-    head: np.void = np.frombuffer(content, HEADER)[0]
+    head: np.void = np.frombuffer(read_head(path, HEADER.itemsize), HEADER)[0]
     sizes = (int(head["width"]), int(head["height"]))
     if int(head["version"]) not in {1, 2} or int(head["bits"]) not in TYPES or 0 in sizes:
         raise InputError(f"{path} is no TVIPS recording: its header does not begin as one")
@@ -125,11 +122,7 @@ def _records(path: Path, head: np.void, *, first: bool) -> tuple[AnyArray, int]:
             "itemsize": header_bytes + pattern.itemsize,
         }
     )
-    offset = int(head["size"]) if first else 0
-    n, rest = divmod(max(path.stat().st_size - offset, 0), record.itemsize)
-    if n == 0:
-        raise InputError(f"{path} ends before its first pattern: it is cut short, copy it again")
-    return np.memmap(path, dtype=record, mode="r", offset=offset, shape=(n,)), rest
+    return map_records(path, record, offset=int(head["size"]) if first else 0)
 
 
 def _square(rotator: Joined) -> tuple[int, int]:
