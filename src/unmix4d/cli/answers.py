@@ -130,8 +130,11 @@ def print_answer(run: Any, folder: Path, *, as_json: bool) -> None:  # noqa: ANN
         names = ("n_crystals", "k", "k_low", "k_high", "confidence", "reason")
         answer = {name: getattr(decision, name) for name in names}
         if paper is not None:
-            answer["paper"] = {"n_crystals": paper.n_crystals, "k": paper.k, "k_how": paper.k_how} | {
-                "agreement": paper.agreement.share
+            answer["paper"] = {
+                "n_crystals": paper.n_crystals,
+                "k": paper.k,
+                "k_how": paper.k_how,
+                "agreement": paper.agreement.share,
             }
         answer |= {"warnings": list(decision.warnings), "folder": str(folder), "report": str(report)}
         typer.echo(json.dumps(answer, ensure_ascii=False))

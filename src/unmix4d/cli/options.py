@@ -40,23 +40,25 @@ def _option(name: str, of: type[Settings]) -> inspect.Parameter:
     field = of.model_fields[name]
     extra = field.json_schema_extra
     assert isinstance(extra, dict)
-    default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
     several = isinstance(field.default, tuple)
-    words = f"{field.description}{' Name several with commas between them, or repeat the option.' * several}"
+    default = ",".join(field.default) if several else field.default
+    words = [str(field.description)]
+    if several:
+        words.append("Name several with commas between them, or repeat the option.")
+    if default is not None:
+        words.append(f"Default: {default}.")
     option = typer.Option(
         f"--{name.replace('_', '-')}",
         metavar=str(extra["form"]),
-        help=words + ("" if default is None else f" Default: {default}."),
+        help=" ".join(words),
         rich_help_panel=str(extra["panel"]),
     )
     kind = inspect.Parameter.KEYWORD_ONLY
-    annotation = Annotated[list[str] | None, option] if several else Annotated[str | None, option]
-    return inspect.Parameter(name, kind, default=None, annotation=annotation)
+    of_option = list[str] if several else str
+    return inspect.Parameter(name, kind, default=None, annotation=Annotated[of_option | None, option])
 
 
 def given(options: Mapping[str, str | list[str] | None]) -> dict[str, str]:
     """Give the options that were given; what was given several times is one list with commas."""
-    found = {
-        name: ",".join(text) if isinstance(text, list) else text for name, text in options.items() if text != []
-    }
-    return {name: text for name, text in found.items() if text is not None}
+    known = {name: text for name, text in options.items() if text is not None and text != []}
+    return {name: ",".join(text) if isinstance(text, list) else text for name, text in known.items()}
