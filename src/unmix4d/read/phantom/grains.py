@@ -102,7 +102,7 @@ def _stack(rng: np.random.Generator, spec: PhantomSpec, fractions: FloatArray, m
     heights = np.sort(field[material])
     floor = heights[-n_stacked]
     stacked = material & (field >= floor)
-    rise = (field - floor) / max(heights[-1] - floor, np.finfo(float).tiny)
+    rise = (field - floor) / ((heights[-1] - floor) or 1.0)  # a single probe does not rise
     share = spec.stacked_share * np.clip(rise / _RIM, 0.1, 1)
     areas, n_areas = label(stacked)
     for area in (areas == i for i in range(1, n_areas + 1)):
