@@ -11,7 +11,7 @@ from unmix4d.decide.roles import SAME_CRYSTAL
 from unmix4d.decide.segments import Group, Linking, Segments, find_segments
 from unmix4d.decide.spots import crystal_similarity, evenness, spot_patterns
 from unmix4d.decide.vote import SPARE
-from unmix4d.quality.background import MIN_SIDE
+from unmix4d.quality.background import MIN_SIDE, shrink
 from unmix4d.quality.purity import alone_nowhere
 from unmix4d.records import Beam, BoolArray, FactoredMatrix, Factorization, FloatArray, IntArray, Purified, Sweep
 
@@ -37,9 +37,14 @@ UNLIKE_LEFT, PERHAPS = 0.28, 0.04
 """Where one of two is not, they are two if what is left of them without each other is less alike than this; else
 their similarity counts for a little more; see decision 0022."""
 
+FOREIGN, UNLIKE_FOREIGN = 0.06, 0.42
+"""Two of which the lesser has more than this share of its counts where the other has no spots are two up to this
+similarity of what is left; see decision 0023."""
+
 EVEN = 0.25
 """What lies all around the beam more evenly than this is a ring."""
 
+EIGHT = np.ones((3, 3), dtype=bool)
 FEW_SPOTS = 3
 STEADY = 0.5
 """What has fewer spots is noise unless its map is as much the same one probe further; noise comes to 0.35."""
@@ -145,12 +150,26 @@ def has_hidden(counted: Counted) -> bool:
 def _alike(found: Purified) -> FloatArray:
     """Similarity of the purest probes, (n, n); where one of two is alone nowhere, what is left of it decides.
 
-    Its purest probes show its neighbour as well, so that the two look alike.
+    Its purest probes show its neighbour as well, so that the two look alike. Pieces of one crystal have their spots
+    at the same places, a crystal on another has some where the other has none.
     """
     means, left = crystal_similarity(found.means), crystal_similarity(found.spots)
     mixed = alone_nowhere(found.bragg, PUREST)
     asked = mixed[:, None] | mixed
-    return np.where(asked, np.where(left < UNLIKE_LEFT, np.minimum(means, left), means + PERHAPS), means)
+    two = (asked & (left < UNLIKE_LEFT)) | ((left < UNLIKE_FOREIGN) & (_foreign(found) > FOREIGN))
+    return np.where(two, np.minimum(means, left), np.where(asked, means + PERHAPS, means))
+
+
+def _foreign(found: Purified) -> FloatArray:
+    """Share of its counts that the lesser of two has where the other has no spots, (n, n), symmetric."""
+    from scipy.ndimage import binary_dilation  # noqa: PLC0415 - slow import
+
+    images = shrink(found.means)
+    own = images / np.maximum(images.sum(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
+    away = np.stack([~binary_dilation(image > 0, EIGHT) for image in images]).reshape(len(images), -1)
+    share = own.reshape(len(images), -1) @ away.T.astype(own.dtype)
+    counts = found.bragg.sum(axis=0)
+    return np.asarray(np.where(counts[:, None] <= counts, share, share.T))
 
 
 def _shows_spots(found: Purified, factored: FactoredMatrix) -> BoolArray:

@@ -1,5 +1,6 @@
 """The spots of every crystal alone: from its purest probes, less what other crystals left in them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,9 @@ FEWEST = 8
 OTHERS_QUANTILE = 0.3
 LEAST_TAKEN = 0.01
 LEAST_LEFT = 0.25
+THERE = 0.2
+OWN_TIMES = 4.0
+MOST_CLEARED = 0.25
 ROUNDS = 100
 
 
@@ -133,6 +137,41 @@ def take_out_others(spots: FloatArray, n_pure: IntArray) -> FloatArray:
     return alone
 
 
+def clear_of_others(spots: FloatArray, mean: FloatArray, others: Sequence[tuple[float, FloatArray]]) -> FloatArray:
+    """Clear the spots of a crystal that is alone nowhere of those that are all another crystal's.
+
+    What there is of another crystal goes with its thickness and tilt, spot by spot: once one ratio has been taken
+    out of all (`take_out_others`), its weak spots are still there where its strong ones are gone. A spot of another
+    is cleared if in ``mean`` it is less than four times what the ratio says: a spot of the crystal's own there
+    would make it more. Crystals that have a fifth of the Bragg counts there are looked at, and one is left
+    that would take more than a quarter of the counts.
+
+    Parameters
+    ----------
+    spots : (pattern_y, pattern_x) float
+        Of the crystal.
+    mean : (pattern_y, pattern_x) float
+        Spots of the mean of its purest probes, with all that is of others.
+    others : sequence of (float, (pattern_y, pattern_x) float)
+        Share of each other crystal in the Bragg counts of these probes, and its spots.
+
+    Returns
+    -------
+    (pattern_y, pattern_x) float64
+    """
+    cleared = np.array(spots, dtype=np.float64)
+    for there, image in sorted(others, key=lambda other: -other[0]):
+        if there < THERE:
+            break
+        donor = _Donor.of(image)
+        ratios = donor.ratios(mean.ravel())
+        foreign = np.concatenate([[False], ratios < OWN_TIMES * donor.ratio(mean.ravel())])
+        left = np.where(foreign[donor.piece].reshape(cleared.shape), 0, cleared)
+        if left.sum() >= (1 - MOST_CLEARED) * cleared.sum():
+            cleared = left
+    return cleared
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Donor:
     """A pattern whose share in another is asked for, spot by spot."""
@@ -155,12 +194,16 @@ class _Donor:
     def total(self) -> float:
         return float(self.pattern.sum())
 
+    def ratios(self, other: FloatArray) -> FloatArray:
+        """How many times each spot of this pattern is in another, (n_pixels,): (n_spots,)."""
+        products = np.bincount(self.piece, other * self.pattern, len(self.squares) + 1)[1:]
+        return np.asarray(products / self.squares)
+
     def ratio(self, other: FloatArray) -> float:
         """How many times this pattern is in another, (n_pixels,)."""
         if not len(self.squares):
             return 0.0
-        products = np.bincount(self.piece, other * self.pattern, len(self.squares) + 1)[1:]
-        ratios = products / self.squares
+        ratios = self.ratios(other)
         order = np.argsort(ratios, kind="stable")
         heaped = np.cumsum(self.importance[order])
         return float(ratios[order][np.searchsorted(heaped, OTHERS_QUANTILE * heaped[-1])])

@@ -21,7 +21,14 @@ from unmix4d.records import (
     Purified,
 )
 from unmix4d.records.base import spread
-from unmix4d.resolve.dictionary import FEWEST_PURE, PURE, Dictionary, purest, take_out_others
+from unmix4d.resolve.dictionary import (
+    FEWEST_PURE,
+    PURE,
+    Dictionary,
+    clear_of_others,
+    purest,
+    take_out_others,
+)
 from unmix4d.resolve.spots import Rings, find_spots
 
 ROUNDS = 3
@@ -77,7 +84,7 @@ def refine_crystals(
             bragg, spots = _merged(factored, fit, roles)
         else:
             bragg, spots = purified.bragg, purified.spots
-        found = view.improved(bragg, spots, rings, ROUNDS, settled=purified is not None)
+        found = view.cleared(view.improved(bragg, spots, rings, ROUNDS, settled=purified is not None), rings)
     assert found.dictionary is not None
     mixed = alone_nowhere(found.bragg, view.fewest)
     least = SHARE * float(np.quantile(found.bragg.sum(axis=1), QUANTILE)) / factored.probes_per_row
@@ -197,6 +204,23 @@ class _View:
         if settled:
             mixed = alone_nowhere(guess.bragg, self.fewest)
             spots[mixed] = guess.spots[mixed]
+        return self._fitted(spots)
+
+    def cleared(self, guess: _Guess, rings: Rings) -> _Guess:
+        """Clear the spots of crystals that no probe shows nearly alone of those of others, and fit once more."""
+        share, material = self._shares(guess.bragg)
+        images, spots = _images(guess.spots, rings), guess.spots.copy()
+        for i, own in enumerate(share):
+            probes = purest(own, material, self.fewest)
+            if own[probes].mean() >= PURE:
+                continue
+            mean = find_spots(_images((self.scores[probes].mean(axis=0) @ self.basis)[None], rings), rings)[0]
+            others = [(float(share[j, probes].mean()), images[j]) for j in range(len(share)) if j != i]
+            spots[i] = clear_of_others(images[i], mean, others)[rings.allowed]
+        return self._fitted(spots)
+
+    def _fitted(self, spots: FloatArray) -> _Guess:
+        """Fit all probes with these spots (n, n_allowed)."""
         dictionary = Dictionary.of(spots, self.background, self.pixel)
         weights = dictionary.solve(self.scores @ (self.basis @ dictionary.across.T))
         bragg = weights[:, : len(spots)] * dictionary.bragg

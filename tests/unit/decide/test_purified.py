@@ -144,6 +144,23 @@ def test_a_particle_that_is_the_strongest_nowhere_is_a_crystal():
     assert own @ below < 0.2 * np.linalg.norm(own) * np.linalg.norm(below)
 
 
+@pytest.mark.parametrize(("own", "expected"), [(0.2, 2), (0.05, 1)])
+def test_what_has_spots_where_the_other_has_none_is_another_crystal(own, expected):
+    """A particle on a grain with 70 % of the counts of its purest probes; a third of what is left is grain."""
+    grain, particle = (spots(places, UP).reshape(SIDE, SIDE) for places in (ONE, OTHER))
+    means = np.stack([grain, (1 - own) * grain + own * particle])
+    left = np.stack([grain, 0.3 * grain + 0.7 * particle])
+    sweep, counted = scan_of([spots(ONE, UP), spots(OTHER, UP)])
+    bragg = 100 * bands([0, 0]) @ np.array([[0.9, 0.1], [0.3, 0.7]])
+
+    def purify(_factored, begun, _spots, *, beam, settled):
+        del beam, settled
+        n = begun.shape[1]
+        return Purified(bragg=bragg[:, :n], spots=left[:n], means=means[:n])
+
+    assert with_purified(replace(sweep, purify=purify), counted, beam=BEAM).n_crystals == expected
+
+
 @pytest.mark.parametrize(("share", "size"), [(0.1, 5), (0.42, 3)])
 def test_a_trace_or_a_few_probes_are_no_hidden_crystal(share, size):
     assert not has_hidden(with_particle(share, size)[1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from unmix4d.resolve.dictionary import Dictionary, purest, take_out_others
+from unmix4d.resolve.dictionary import Dictionary, clear_of_others, purest, take_out_others
 from unmix4d.resolve.spots import Rings, find_spots
 
 
@@ -49,6 +49,38 @@ def test_a_spot_that_two_crystals_share_is_not_taken():
 def test_two_patterns_that_are_alike_both_stay():
     alone = take_out_others(np.stack([three_spots(4, 4, 4), three_spots(3, 3, 3.1)]), np.array([50, 20]))
     np.testing.assert_allclose(alone[1], three_spots(3, 3, 3.1))
+
+
+def five_spots(*heights):
+    image = np.zeros((3, 20))
+    image[1, [2, 6, 10, 14, 18]] = heights
+    return image
+
+
+GRAIN, LOCALLY = five_spots(8, 3, 1, 0, 0), five_spots(4, 3, 1, 0, 0)  # its weak spots are stronger here
+OWN = five_spots(0, 0, 2, 9, 9)
+
+
+@pytest.mark.parametrize(("own", "left"), [(0.2, 0), (1.5, 1.5)])
+def test_weak_spots_of_a_grain_below_are_cleared_and_own_ones_at_their_place_stay(own, left):
+    particle = five_spots(0, 0, own, 9, 9)
+    mean = LOCALLY + particle
+    taken = take_out_others(np.stack([mean, GRAIN]), np.array([3, 50]))[0]
+    assert taken[1, 6] == pytest.approx(
+        1.5
+    )  # half of the grain is taken out, of this spot all of it is the grain's
+    cleared = clear_of_others(taken, mean, [(0.4, GRAIN)])
+    assert cleared[1, [2, 6]].tolist() == [0, 0]
+    assert cleared[1, 10] == pytest.approx(left + 0.5 if left else 0)
+    np.testing.assert_array_equal(cleared[1, [14, 18]], taken[1, [14, 18]])
+
+
+def test_nothing_is_cleared_of_a_crystal_that_is_hardly_there_or_would_take_much():
+    taken = five_spots(0, 1.5, 0.7, 9, 9)
+    np.testing.assert_array_equal(clear_of_others(taken, LOCALLY + OWN, [(0.15, GRAIN)]), taken)
+    mostly = five_spots(0, 6, 1, 5, 5)
+    np.testing.assert_array_equal(clear_of_others(mostly, LOCALLY + OWN, [(0.4, GRAIN)]), mostly)
+    np.testing.assert_array_equal(clear_of_others(taken, LOCALLY + OWN, []), taken)
 
 
 def test_weights_are_those_of_non_negative_least_squares():
