@@ -122,6 +122,13 @@ def relative(found: Iterable[One], name: str = "ari") -> list[float]:
     return [value / best for value, best in pairs if value is not None and best]
 
 
+def beyond(found: Iterable[One], name: str) -> list[float]:
+    """Give a score less the oracle's on the same scan."""
+    limit = {(one.cell.name, one.seed): one.score(name) for one in of("oracle")}
+    pairs = [(one.score(name), limit.get((one.cell.name, one.seed))) for one in found]
+    return [value - best for value, best in pairs if value is not None and best is not None]
+
+
 def errors(method: str, vote: str | None, chosen: Callable[[Cell], bool], *, less: int = 0) -> list[int]:
     """Give errors of the number of crystals: a method's own, or that of a criterion minus ``less``."""
     found = of(method, chosen)

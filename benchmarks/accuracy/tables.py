@@ -306,6 +306,8 @@ def checks() -> list[Check]:
     ]
     found = [Check(name=name, value=value, limit=limit, at_least=True) for name, value, limit in named]
     found.insert(2, Check(name="mean error of the number, more than 12 crystals", value=many, limit=1.0))
+    more = summary.mean(summary.beyond(ours, "mixing"))
+    found.append(Check(name="mixing error beyond the oracle's", value=more, limit=0.02))
     false = summary.mean(summary.scores(ours, "false_overlap"))
     found.append(Check(name="overlap reported where there is one crystal", value=false, limit=0.02))
     wide = summary.mean(_linear("coverage"))

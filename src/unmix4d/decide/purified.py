@@ -31,7 +31,7 @@ UNLIKE = 0.42
 """Mean similarity to any other crystal below which such components are surely none of its; see decision 0022."""
 
 PUREST = 30
-"""Rows by which it is judged whether a crystal is seen alone."""
+"""Probes by which it is judged whether a crystal is seen alone."""
 
 UNLIKE_LEFT, PERHAPS = 0.28, 0.04
 """Where one of two is not, they are two if what is left of them without each other is less alike than this; else
@@ -89,7 +89,7 @@ def with_purified(sweep: Sweep, counted: Counted, *, beam: Beam | None) -> Count
     found, settled = Purified(bragg=bragg, spots=spots, means=spots), False
     while len(spots):
         found = sweep.purify(factored, bragg, spots, beam=beam, settled=settled)
-        alike = _alike(found)
+        alike = _alike(found, factored.probes_per_row)
         together = _put_together(factored, found, alike, beam)
         if len(together) == found.n_crystals:
             break
@@ -147,14 +147,14 @@ def has_hidden(counted: Counted) -> bool:
     return bool(_hidden(segments, segments.groups(FINE)))
 
 
-def _alike(found: Purified) -> FloatArray:
+def _alike(found: Purified, probes_per_row: int) -> FloatArray:
     """Similarity of the purest probes, (n, n); where one of two is alone nowhere, what is left of it decides.
 
     Its purest probes show its neighbour as well, so that the two look alike. Pieces of one crystal have their spots
     at the same places, a crystal on another has some where the other has none.
     """
     means, left = crystal_similarity(found.means), crystal_similarity(found.spots)
-    mixed = alone_nowhere(found.bragg, PUREST)
+    mixed = alone_nowhere(found.bragg, -(-PUREST // probes_per_row))
     asked = mixed[:, None] | mixed
     two = (asked & (left < UNLIKE_LEFT)) | ((left < UNLIKE_FOREIGN) & (_foreign(found) > FOREIGN))
     return np.where(two, np.minimum(means, left), np.where(asked, means + PERHAPS, means))

@@ -189,7 +189,8 @@ class Likelihood:
         squared = mixture.across @ mixture.across.T
         variance = 2 * read**2 * (pixel**2).sum() + 2 * gain**2 * ((weights @ squared) * weights).sum(axis=1)
         variance += (gain**3 + 4 * read * gain) * (weights @ (mixture.across @ pixel))
-        return np.asarray((left - expected) / np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)))
+        z = (left - expected) / np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny))
+        return np.asarray(np.clip(z, -MOST_SHARE, MOST_SHARE))
 
     def _counting(self, weights: FloatArray) -> FloatArray:
         """Covariance of the products with counts of each probe from noise alone, (p, m, m)."""

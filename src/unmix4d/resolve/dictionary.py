@@ -1,6 +1,5 @@
 """The spots of every crystal alone: from its purest probes, less what other crystals left in them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +18,9 @@ FEWEST = 8
 OTHERS_QUANTILE = 0.3
 LEAST_TAKEN = 0.01
 LEAST_LEFT = 0.25
-THERE = 0.2
+PRESENT, ALL_PRESENT = 0.75, 0.95
+LEAST_THERE = 0.12
+FAINTEST = 0.003
 OWN_TIMES = 4.0
 MOST_CLEARED = 0.25
 ROUNDS = 100
@@ -96,7 +97,7 @@ def purest(share: FloatArray, material: BoolArray, fewest: int) -> IntArray:
     return np.sort(enough if len(enough) >= FEWEST else first[:FEWEST])
 
 
-def take_out_others(spots: FloatArray, n_pure: IntArray) -> FloatArray:
+def take_out_others(spots: FloatArray, n_pure: IntArray, present: float = 0.0) -> FloatArray:
     """Take out of each crystal's spots what is there of crystals that have more pure probes.
 
     How much there is of another crystal shows at the spots of that one: the ratio of both patterns is taken in
@@ -110,6 +111,8 @@ def take_out_others(spots: FloatArray, n_pure: IntArray) -> FloatArray:
         Counts.
     n_pure : (n,) int
         Probes on which each crystal is alone.
+    present : float
+        Share of another crystal's spots that must be there for anything to be taken.
 
     Returns
     -------
@@ -121,7 +124,7 @@ def take_out_others(spots: FloatArray, n_pure: IntArray) -> FloatArray:
     for i in order.tolist():
         own = alone[i].ravel()
         fewest_left = LEAST_LEFT * own.sum()
-        left = {j: donors[j] for j in donors if n_pure[j] > n_pure[i]}
+        left = {j: d for j, d in donors.items() if n_pure[j] > n_pure[i] and d.present(own) >= present}
         while left:
             taken = {j: donor.ratio(own) * donor.total for j, donor in left.items()}
             left = {j: donor for j, donor in left.items() if taken[j] > LEAST_TAKEN * own.sum()}
@@ -137,38 +140,44 @@ def take_out_others(spots: FloatArray, n_pure: IntArray) -> FloatArray:
     return alone
 
 
-def clear_of_others(spots: FloatArray, mean: FloatArray, others: Sequence[tuple[float, FloatArray]]) -> FloatArray:
-    """Clear the spots of a crystal that is alone nowhere of those that are all another crystal's.
+def clear_of_others(spots: FloatArray, means: FloatArray, n_pure: IntArray) -> FloatArray:
+    """Clear each crystal's spots of those that are all another crystal's, of one with more pure probes.
 
     What there is of another crystal goes with its thickness and tilt, spot by spot: once one ratio has been taken
-    out of all (`take_out_others`), its weak spots are still there where its strong ones are gone. A spot of another
-    is cleared if in ``mean`` it is less than four times what the ratio says: a spot of the crystal's own there
-    would make it more. Crystals that have a fifth of the Bragg counts there are looked at, and one is left
-    that would take more than a quarter of the counts.
+    out of all (`take_out_others`), its weak spots are still there where its strong ones are gone. Another crystal
+    is there if nearly all of its spots are; of one that is not there some fall together, never all. A spot of it is
+    cleared if in the mean it is less than four times what the ratio says: a spot of the crystal's own there would
+    make it more. One that would take more than a quarter of the counts is left.
 
     Parameters
     ----------
-    spots : (pattern_y, pattern_x) float
-        Of the crystal.
-    mean : (pattern_y, pattern_x) float
-        Spots of the mean of its purest probes, with all that is of others.
-    others : sequence of (float, (pattern_y, pattern_x) float)
-        Share of each other crystal in the Bragg counts of these probes, and its spots.
+    spots : (n, pattern_y, pattern_x) float
+    means : (n, pattern_y, pattern_x) float
+        Spots of the means of their purest probes, with all that is of others.
+    n_pure : (n,) int
+        Probes on which each crystal is alone.
 
     Returns
     -------
-    (pattern_y, pattern_x) float64
+    (n, pattern_y, pattern_x) float64
     """
+    donors = [_Donor.of(image) for image in spots]
     cleared = np.array(spots, dtype=np.float64)
-    for there, image in sorted(others, key=lambda other: -other[0]):
-        if there < THERE:
-            break
-        donor = _Donor.of(image)
-        ratios = donor.ratios(mean.ravel())
-        foreign = np.concatenate([[False], ratios < OWN_TIMES * donor.ratio(mean.ravel())])
-        left = np.where(foreign[donor.piece].reshape(cleared.shape), 0, cleared)
-        if left.sum() >= (1 - MOST_CLEARED) * cleared.sum():
-            cleared = left
+    for i, image in enumerate(means):
+        mean, own = image.ravel(), cleared[i].ravel()
+        there = {
+            j: donor.ratio(mean)
+            for j, donor in enumerate(donors)
+            if n_pure[j] > n_pure[i] and donor.present(mean) >= ALL_PRESENT
+        }
+        for j in sorted(there, key=lambda j: -there[j] * donors[j].total):
+            if there[j] * donors[j].total < LEAST_THERE * mean.sum():
+                break
+            foreign = np.concatenate([[False], donors[j].ratios(mean) < OWN_TIMES * there[j]])
+            left = np.where(foreign[donors[j].piece], 0, own)
+            if left.sum() >= (1 - MOST_CLEARED) * own.sum():
+                own = left
+        cleared[i] = own.reshape(image.shape)
     return cleared
 
 
@@ -198,6 +207,17 @@ class _Donor:
         """How many times each spot of this pattern is in another, (n_pixels,): (n_spots,)."""
         products = np.bincount(self.piece, other * self.pattern, len(self.squares) + 1)[1:]
         return np.asarray(products / self.squares)
+
+    def present(self, other: FloatArray) -> float:
+        """How many of the spots are in another pattern, (n_pixels,), at half of the usual ratio or more: 0 to 1.
+
+        They count by the roots of their intensities; the faintest do not.
+        """
+        if not len(self.squares):
+            return 0.0
+        visible = self.importance >= FAINTEST * self.importance.max()
+        weight = np.where(visible, np.sqrt(self.squares), 0)
+        return float(weight @ (self.ratios(other) >= self.ratio(other) / 2) / weight.sum())
 
     def ratio(self, other: FloatArray) -> float:
         """How many times this pattern is in another, (n_pixels,)."""

@@ -23,6 +23,7 @@ from unmix4d.records import (
 from unmix4d.records.base import spread
 from unmix4d.resolve.dictionary import (
     FEWEST_PURE,
+    PRESENT,
     PURE,
     Dictionary,
     clear_of_others,
@@ -84,7 +85,9 @@ def refine_crystals(
             bragg, spots = _merged(factored, fit, roles)
         else:
             bragg, spots = purified.bragg, purified.spots
-        found = view.cleared(view.improved(bragg, spots, rings, ROUNDS, settled=purified is not None), rings)
+        settled = purified is not None
+        found = view.improved(bragg, spots, rings, ROUNDS, settled=settled, present=PRESENT)
+        found = view.cleared(found, rings)
     assert found.dictionary is not None
     mixed = alone_nowhere(found.bragg, view.fewest)
     least = SHARE * float(np.quantile(found.bragg.sum(axis=1), QUANTILE)) / factored.probes_per_row
@@ -172,11 +175,20 @@ class _View:
             fewest=-(-FEWEST_PURE // factored.probes_per_row),
         )
 
-    def improved(self, bragg: FloatArray, spots: FloatArray, rings: Rings, rounds: int, *, settled: bool) -> _Guess:
+    def improved(
+        self,
+        bragg: FloatArray,
+        spots: FloatArray,
+        rings: Rings,
+        rounds: int,
+        *,
+        settled: bool,
+        present: float = 0.0,
+    ) -> _Guess:
         """Improve Bragg counts (n_rows, n) and spots (n, pattern_y, pattern_x) several times."""
         found = _Guess(bragg=bragg, spots=spots[:, rings.allowed])
         for _ in range(rounds):
-            found = self.improve(found, rings, settled=settled)
+            found = self.improve(found, rings, settled=settled, present=present)
         return found
 
     def purest_of(self, bragg: FloatArray) -> list[IntArray]:
@@ -190,7 +202,7 @@ class _View:
         material = find_material(spread(total, self.probe_mask, 0), self.probe_mask)[self.probe_mask]
         return np.divide(bragg.T, total, out=np.zeros(bragg.T.shape), where=total > 0), material
 
-    def improve(self, guess: _Guess, rings: Rings, *, settled: bool) -> _Guess:
+    def improve(self, guess: _Guess, rings: Rings, *, settled: bool, present: float) -> _Guess:
         """Choose pure probes, take their spots, and fit all probes with them.
 
         If they are ``settled`` the spots of a crystal that is alone nowhere stay: what is left of others in them
@@ -199,25 +211,23 @@ class _View:
         share, material = self._shares(guess.bragg)
         means = np.stack([self._alone(guess, i, purest(own, material, self.fewest)) for i, own in enumerate(share)])
         images = _spots_of(means, guess.spots, rings)
-        n_pure = (material & (share >= PURE)).sum(axis=1)
-        spots = take_out_others(images, n_pure)[:, rings.allowed]
+        spots = take_out_others(images, self._n_pure(share, material), present)[:, rings.allowed]
         if settled:
             mixed = alone_nowhere(guess.bragg, self.fewest)
             spots[mixed] = guess.spots[mixed]
         return self._fitted(spots)
 
     def cleared(self, guess: _Guess, rings: Rings) -> _Guess:
-        """Clear the spots of crystals that no probe shows nearly alone of those of others, and fit once more."""
+        """Clear the spots of each crystal of those of others that lie there, and fit once more."""
         share, material = self._shares(guess.bragg)
-        images, spots = _images(guess.spots, rings), guess.spots.copy()
-        for i, own in enumerate(share):
-            probes = purest(own, material, self.fewest)
-            if own[probes].mean() >= PURE:
-                continue
-            mean = find_spots(_images((self.scores[probes].mean(axis=0) @ self.basis)[None], rings), rings)[0]
-            others = [(float(share[j, probes].mean()), images[j]) for j in range(len(share)) if j != i]
-            spots[i] = clear_of_others(images[i], mean, others)[rings.allowed]
-        return self._fitted(spots)
+        probes = [purest(own, material, self.fewest) for own in share]
+        means = np.stack([self.scores[some].mean(axis=0) @ self.basis for some in probes])
+        found = find_spots(_images(means, rings), rings)
+        spots = clear_of_others(_images(guess.spots, rings), found, self._n_pure(share, material))
+        return self._fitted(spots[:, rings.allowed])
+
+    def _n_pure(self, share: FloatArray, material: BoolArray) -> IntArray:
+        return np.asarray((material & (share >= PURE)).sum(axis=1))
 
     def _fitted(self, spots: FloatArray) -> _Guess:
         """Fit all probes with these spots (n, n_allowed)."""

@@ -58,29 +58,46 @@ def five_spots(*heights):
 
 
 GRAIN, LOCALLY = five_spots(8, 3, 1, 0, 0), five_spots(4, 3, 1, 0, 0)  # its weak spots are stronger here
-OWN = five_spots(0, 0, 2, 9, 9)
+FEW, MANY = 3, 50  # pure probes
 
 
-@pytest.mark.parametrize(("own", "left"), [(0.2, 0), (1.5, 1.5)])
+def cleared(particle, *, seen=LOCALLY, n_pure=(MANY, FEW)):
+    """What is left of the grain is taken out by one ratio, then cleared; give both patterns of the particle."""
+    mean = seen + particle
+    taken = take_out_others(np.stack([GRAIN, mean]), np.array([MANY, FEW]))[1]
+    spots, means = np.stack([GRAIN, taken]), np.stack([GRAIN, mean])
+    return taken, clear_of_others(spots, means, np.array(n_pure))[1]
+
+
+@pytest.mark.parametrize(("own", "left"), [(0.2, 0.0), (1.5, 2.0)])
 def test_weak_spots_of_a_grain_below_are_cleared_and_own_ones_at_their_place_stay(own, left):
-    particle = five_spots(0, 0, own, 9, 9)
-    mean = LOCALLY + particle
-    taken = take_out_others(np.stack([mean, GRAIN]), np.array([3, 50]))[0]
-    assert taken[1, 6] == pytest.approx(
-        1.5
-    )  # half of the grain is taken out, of this spot all of it is the grain's
-    cleared = clear_of_others(taken, mean, [(0.4, GRAIN)])
-    assert cleared[1, [2, 6]].tolist() == [0, 0]
-    assert cleared[1, 10] == pytest.approx(left + 0.5 if left else 0)
-    np.testing.assert_array_equal(cleared[1, [14, 18]], taken[1, [14, 18]])
+    taken, found = cleared(five_spots(0, 0, own, 9, 9))
+    assert taken[1, 6] == pytest.approx(1.5)  # half of the grain is taken out, and of this spot all is the grain's
+    np.testing.assert_allclose(found, five_spots(0, 0, left, 9, 9))
 
 
-def test_nothing_is_cleared_of_a_crystal_that_is_hardly_there_or_would_take_much():
-    taken = five_spots(0, 1.5, 0.7, 9, 9)
-    np.testing.assert_array_equal(clear_of_others(taken, LOCALLY + OWN, [(0.15, GRAIN)]), taken)
-    mostly = five_spots(0, 6, 1, 5, 5)
-    np.testing.assert_array_equal(clear_of_others(mostly, LOCALLY + OWN, [(0.4, GRAIN)]), mostly)
-    np.testing.assert_array_equal(clear_of_others(taken, LOCALLY + OWN, []), taken)
+def test_nothing_is_cleared_that_would_be_much_of_the_pattern_or_by_a_crystal_with_fewer_pure_probes():
+    faint = five_spots(0, 0, 0, 2, 2)
+    for taken, found in (cleared(faint), cleared(five_spots(0, 0, 0.2, 9, 9), n_pure=(FEW, MANY))):
+        assert taken[1, 6] == pytest.approx(1.5)
+        np.testing.assert_array_equal(found, taken)
+
+
+def test_a_crystal_of_which_some_spots_are_missing_is_not_there():
+    shared = five_spots(4, 0, 0, 9, 9)  # the strongest spot of both falls on one place
+    _, found = cleared(shared, seen=five_spots(0, 0, 0, 0, 0))
+    taken = take_out_others(np.stack([GRAIN, shared]), np.array([MANY, FEW]), 0.75)[1]
+    np.testing.assert_array_equal(taken, shared)
+    np.testing.assert_array_equal(
+        clear_of_others(np.stack([GRAIN, shared]), np.stack([GRAIN, shared]), np.array([50, 3]))[1], shared
+    )
+    assert found[1, 2] < 4  # without asking whether the others are there, much of it was taken
+
+
+def test_no_crystal_is_cleared_by_an_empty_one():
+    spots = np.stack([five_spots(0, 0, 0, 0, 0), five_spots(0, 0, 1, 9, 9)])
+    np.testing.assert_array_equal(clear_of_others(spots, spots, np.array([50, 3])), spots)
+    np.testing.assert_array_equal(take_out_others(spots, np.array([50, 3]), 0.75), spots)
 
 
 def test_weights_are_those_of_non_negative_least_squares():
