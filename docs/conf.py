@@ -49,7 +49,7 @@ myst_substitutions = {"settings_table": settings_table()}
 # Pages with code are run whenever the documentation is built: what they show is what this version gives.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 900
 nb_merge_streams = True
 
 autodoc_typehints = "none"  # the docstrings have the types

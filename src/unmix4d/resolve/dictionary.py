@@ -18,7 +18,7 @@ FEWEST = 8
 OTHERS_QUANTILE = 0.3
 LEAST_TAKEN = 0.01
 LEAST_LEFT = 0.25
-PRESENT, ALL_PRESENT = 0.75, 0.95
+ALL_PRESENT = 0.95
 LEAST_THERE = 0.12
 FAINTEST = 0.003
 OWN_TIMES = 4.0
@@ -97,7 +97,7 @@ def purest(share: FloatArray, material: BoolArray, fewest: int) -> IntArray:
     return np.sort(enough if len(enough) >= FEWEST else first[:FEWEST])
 
 
-def take_out_others(spots: FloatArray, n_pure: IntArray, present: float = 0.0) -> FloatArray:
+def take_out_others(spots: FloatArray, n_pure: IntArray) -> FloatArray:
     """Take out of each crystal's spots what is there of crystals that have more pure probes.
 
     How much there is of another crystal shows at the spots of that one: the ratio of both patterns is taken in
@@ -111,8 +111,6 @@ def take_out_others(spots: FloatArray, n_pure: IntArray, present: float = 0.0) -
         Counts.
     n_pure : (n,) int
         Probes on which each crystal is alone.
-    present : float
-        Share of another crystal's spots that must be there for anything to be taken.
 
     Returns
     -------
@@ -124,7 +122,7 @@ def take_out_others(spots: FloatArray, n_pure: IntArray, present: float = 0.0) -
     for i in order.tolist():
         own = alone[i].ravel()
         fewest_left = LEAST_LEFT * own.sum()
-        left = {j: d for j, d in donors.items() if n_pure[j] > n_pure[i] and d.present(own) >= present}
+        left = {j: donors[j] for j in donors if n_pure[j] > n_pure[i]}
         while left:
             taken = {j: donor.ratio(own) * donor.total for j, donor in left.items()}
             left = {j: donor for j, donor in left.items() if taken[j] > LEAST_TAKEN * own.sum()}

@@ -23,7 +23,6 @@ from unmix4d.records import (
 from unmix4d.records.base import spread
 from unmix4d.resolve.dictionary import (
     FEWEST_PURE,
-    PRESENT,
     PURE,
     Dictionary,
     clear_of_others,
@@ -85,9 +84,7 @@ def refine_crystals(
             bragg, spots = _merged(factored, fit, roles)
         else:
             bragg, spots = purified.bragg, purified.spots
-        settled = purified is not None
-        found = view.improved(bragg, spots, rings, ROUNDS, settled=settled, present=PRESENT)
-        found = view.cleared(found, rings)
+        found = view.cleared(view.improved(bragg, spots, rings, ROUNDS, settled=purified is not None), rings)
     assert found.dictionary is not None
     mixed = alone_nowhere(found.bragg, view.fewest)
     least = SHARE * float(np.quantile(found.bragg.sum(axis=1), QUANTILE)) / factored.probes_per_row
@@ -175,20 +172,11 @@ class _View:
             fewest=-(-FEWEST_PURE // factored.probes_per_row),
         )
 
-    def improved(
-        self,
-        bragg: FloatArray,
-        spots: FloatArray,
-        rings: Rings,
-        rounds: int,
-        *,
-        settled: bool,
-        present: float = 0.0,
-    ) -> _Guess:
+    def improved(self, bragg: FloatArray, spots: FloatArray, rings: Rings, rounds: int, *, settled: bool) -> _Guess:
         """Improve Bragg counts (n_rows, n) and spots (n, pattern_y, pattern_x) several times."""
         found = _Guess(bragg=bragg, spots=spots[:, rings.allowed])
         for _ in range(rounds):
-            found = self.improve(found, rings, settled=settled, present=present)
+            found = self.improve(found, rings, settled=settled)
         return found
 
     def purest_of(self, bragg: FloatArray) -> list[IntArray]:
@@ -202,7 +190,7 @@ class _View:
         material = find_material(spread(total, self.probe_mask, 0), self.probe_mask)[self.probe_mask]
         return np.divide(bragg.T, total, out=np.zeros(bragg.T.shape), where=total > 0), material
 
-    def improve(self, guess: _Guess, rings: Rings, *, settled: bool, present: float) -> _Guess:
+    def improve(self, guess: _Guess, rings: Rings, *, settled: bool) -> _Guess:
         """Choose pure probes, take their spots, and fit all probes with them.
 
         If they are ``settled`` the spots of a crystal that is alone nowhere stay: what is left of others in them
@@ -211,7 +199,7 @@ class _View:
         share, material = self._shares(guess.bragg)
         means = np.stack([self._alone(guess, i, purest(own, material, self.fewest)) for i, own in enumerate(share)])
         images = _spots_of(means, guess.spots, rings)
-        spots = take_out_others(images, self._n_pure(share, material), present)[:, rings.allowed]
+        spots = take_out_others(images, self._n_pure(share, material))[:, rings.allowed]
         if settled:
             mixed = alone_nowhere(guess.bragg, self.fewest)
             spots[mixed] = guess.spots[mixed]
