@@ -117,16 +117,18 @@ def worst_tenth(values: Sequence[float]) -> float | None:
 
 def relative(found: Iterable[One], name: str = "ari") -> list[float]:
     """Give a score over the oracle's on the same scan."""
-    limit = {(one.cell.name, one.seed): one.score(name) for one in of("oracle")}
-    pairs = [(one.score(name), limit.get((one.cell.name, one.seed))) for one in found]
-    return [value / best for value, best in pairs if value is not None and best]
+    return [value / best for value, best in _with_oracle(found, name) if best]
 
 
 def beyond(found: Iterable[One], name: str) -> list[float]:
     """Give a score less the oracle's on the same scan."""
+    return [value - best for value, best in _with_oracle(found, name)]
+
+
+def _with_oracle(found: Iterable[One], name: str) -> list[tuple[float, float]]:
     limit = {(one.cell.name, one.seed): one.score(name) for one in of("oracle")}
-    pairs = [(one.score(name), limit.get((one.cell.name, one.seed))) for one in found]
-    return [value - best for value, best in pairs if value is not None and best is not None]
+    both = [(one.score(name), limit.get((one.cell.name, one.seed))) for one in found]
+    return [(value, best) for value, best in both if value is not None and best is not None]
 
 
 def errors(method: str, vote: str | None, chosen: Callable[[Cell], bool], *, less: int = 0) -> list[int]:

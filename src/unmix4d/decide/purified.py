@@ -44,7 +44,6 @@ similarity of what is left; see decision 0023."""
 EVEN = 0.25
 """What lies all around the beam more evenly than this is a ring."""
 
-EIGHT = np.ones((3, 3), dtype=bool)
 FEW_SPOTS = 3
 STEADY = 0.5
 """What has fewer spots is noise unless its map is as much the same one probe further; noise comes to 0.35."""
@@ -166,8 +165,8 @@ def _foreign(found: Purified) -> FloatArray:
 
     images = shrink(found.means)
     own = images / np.maximum(images.sum(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
-    away = np.stack([~binary_dilation(image > 0, EIGHT) for image in images]).reshape(len(images), -1)
-    share = own.reshape(len(images), -1) @ away.T.astype(own.dtype)
+    away = ~binary_dilation(images > 0, np.ones((1, 3, 3), dtype=bool))
+    share = np.tensordot(own, away.astype(own.dtype), axes=((1, 2), (1, 2)))
     counts = found.bragg.sum(axis=0)
     return np.asarray(np.where(counts[:, None] <= counts, share, share.T))
 

@@ -163,16 +163,15 @@ def clear_of_others(spots: FloatArray, means: FloatArray, n_pure: IntArray) -> F
     cleared = np.array(spots, dtype=np.float64)
     for i, image in enumerate(means):
         mean, own = image.ravel(), cleared[i].ravel()
-        there = {
-            j: donor.ratio(mean)
-            for j, donor in enumerate(donors)
-            if n_pure[j] > n_pure[i] and donor.present(mean) >= ALL_PRESENT
-        }
-        for j in sorted(there, key=lambda j: -there[j] * donors[j].total):
-            if there[j] * donors[j].total < LEAST_THERE * mean.sum():
+        usual = {j: donor.ratio(mean) for j, donor in enumerate(donors) if n_pure[j] > n_pure[i]}
+        for j in sorted(usual, key=lambda j: -usual[j] * donors[j].total):
+            donor = donors[j]
+            if usual[j] * donor.total < LEAST_THERE * mean.sum():
                 break
-            foreign = np.concatenate([[False], donors[j].ratios(mean) < OWN_TIMES * there[j]])
-            left = np.where(foreign[donors[j].piece], 0, own)
+            if donor.present(mean) < ALL_PRESENT:
+                continue
+            foreign = np.concatenate([[False], donor.ratios(mean) < OWN_TIMES * usual[j]])
+            left = np.where(foreign[donor.piece], 0, own)
             if left.sum() >= (1 - MOST_CLEARED) * own.sum():
                 own = left
         cleared[i] = own.reshape(image.shape)

@@ -1,5 +1,6 @@
 """From the components of a crystal to the crystal itself: its pattern alone, and the weights that follow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,10 +118,8 @@ def purify_crystals(
     with one_blas_thread():
         view = _View.of(factored, rings)
         found = view.improved(bragg.astype(np.float64), spots, rings, ROUNDS_TO_COUNT, settled=settled)
-        means = np.stack([view.scores[probes].mean(axis=0) @ view.basis for probes in view.purest_of(found.bragg)])
-        return Purified(
-            bragg=found.bragg, spots=_images(found.spots, rings), means=find_spots(_images(means, rings), rings)
-        )
+        means = view.shown(view.purest(*view.shares(found.bragg)), rings)
+        return Purified(bragg=found.bragg, spots=_images(found.spots, rings), means=means)
 
 
 def _merged(factored: FactoredMatrix, fit: Factorization, roles: ComponentRoles) -> tuple[FloatArray, FloatArray]:
@@ -179,12 +178,18 @@ class _View:
             found = self.improve(found, rings, settled=settled)
         return found
 
-    def purest_of(self, bragg: FloatArray) -> list[IntArray]:
+    def purest(self, share: FloatArray, material: BoolArray) -> list[IntArray]:
         """Choose the rows that stand for each crystal."""
-        share, material = self._shares(bragg)
         return [purest(own, material, self.fewest) for own in share]
 
-    def _shares(self, bragg: FloatArray) -> tuple[FloatArray, BoolArray]:
+    def shown(self, probes: Sequence[IntArray], rings: Rings) -> FloatArray:
+        """Find the spots of the means of rows, with all that is of others in them: (n, pattern_y, pattern_x)."""
+        return find_spots(_images(np.stack([self._mean(rows) for rows in probes]), rings), rings)
+
+    def _mean(self, probes: IntArray) -> FloatArray:
+        return np.asarray(self.scores[probes].mean(axis=0) @ self.basis)
+
+    def shares(self, bragg: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Share of each crystal in the Bragg counts of every row, (n, n_rows), and where there is specimen."""
         total = bragg.sum(axis=1)
         material = find_material(spread(total, self.probe_mask, 0), self.probe_mask)[self.probe_mask]
@@ -196,10 +201,10 @@ class _View:
         If they are ``settled`` the spots of a crystal that is alone nowhere stay: what is left of others in them
         would grow from round to round.
         """
-        share, material = self._shares(guess.bragg)
-        means = np.stack([self._alone(guess, i, purest(own, material, self.fewest)) for i, own in enumerate(share)])
+        share, material = self.shares(guess.bragg)
+        means = np.stack([self._alone(guess, i, rows) for i, rows in enumerate(self.purest(share, material))])
         images = _spots_of(means, guess.spots, rings)
-        spots = take_out_others(images, self._n_pure(share, material))[:, rings.allowed]
+        spots = take_out_others(images, _n_pure(share, material))[:, rings.allowed]
         if settled:
             mixed = alone_nowhere(guess.bragg, self.fewest)
             spots[mixed] = guess.spots[mixed]
@@ -207,15 +212,10 @@ class _View:
 
     def cleared(self, guess: _Guess, rings: Rings) -> _Guess:
         """Clear the spots of each crystal of those of others that lie there, and fit once more."""
-        share, material = self._shares(guess.bragg)
-        probes = [purest(own, material, self.fewest) for own in share]
-        means = np.stack([self.scores[some].mean(axis=0) @ self.basis for some in probes])
-        found = find_spots(_images(means, rings), rings)
-        spots = clear_of_others(_images(guess.spots, rings), found, self._n_pure(share, material))
+        share, material = self.shares(guess.bragg)
+        means = self.shown(self.purest(share, material), rings)
+        spots = clear_of_others(_images(guess.spots, rings), means, _n_pure(share, material))
         return self._fitted(spots[:, rings.allowed])
-
-    def _n_pure(self, share: FloatArray, material: BoolArray) -> IntArray:
-        return np.asarray((material & (share >= PURE)).sum(axis=1))
 
     def _fitted(self, spots: FloatArray) -> _Guess:
         """Fit all probes with these spots (n, n_allowed)."""
@@ -226,10 +226,15 @@ class _View:
 
     def _alone(self, guess: _Guess, crystal: int, probes: IntArray) -> FloatArray:
         """Mean over the pure probes of a crystal less what the fit gives to other crystals, (n_allowed,)."""
-        mean = self.scores[probes].mean(axis=0) @ self.basis
+        mean = self._mean(probes)
         if guess.dictionary is None or guess.weights is None:
-            return np.asarray(mean)
+            return mean
         return _without_others(mean, guess.weights[probes].mean(axis=0), crystal, guess.dictionary)
+
+
+def _n_pure(share: FloatArray, material: BoolArray) -> IntArray:
+    """Count the rows on which each crystal is alone, (n,)."""
+    return np.asarray((material & (share >= PURE)).sum(axis=1))
 
 
 def _without_others(mean: FloatArray, weights: FloatArray, crystal: int, dictionary: Dictionary) -> FloatArray:

@@ -139,6 +139,7 @@ def test_sums_over_results(results) -> None:
     ours = summary.of("ours", summary.ordinary)
     assert ours == list(results[2:4])
     assert summary.relative(ours) == pytest.approx([0.9, 0.7])
+    assert summary.beyond(ours, "ari") == pytest.approx([-0.08, -0.3])
     assert summary.scores(ours, "cosine") == [0.75, 1.0]
     assert summary.errors("ours", "knee", summary.ordinary, less=1) == [1, 0]
     assert summary.worst_tenth([0.0, 1.0]) == pytest.approx(0.1)

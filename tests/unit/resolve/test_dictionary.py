@@ -61,9 +61,9 @@ GRAIN, LOCALLY = five_spots(8, 3, 1, 0, 0), five_spots(4, 3, 1, 0, 0)  # its wea
 FEW, MANY = 3, 50  # pure probes
 
 
-def cleared(particle, *, seen=LOCALLY, n_pure=(MANY, FEW)):
+def cleared(particle, *, n_pure=(MANY, FEW)):
     """What is left of the grain is taken out by one ratio, then cleared; give both patterns of the particle."""
-    mean = seen + particle
+    mean = LOCALLY + particle
     taken = take_out_others(np.stack([GRAIN, mean]), np.array([MANY, FEW]))[1]
     spots, means = np.stack([GRAIN, taken]), np.stack([GRAIN, mean])
     return taken, clear_of_others(spots, means, np.array(n_pure))[1]
