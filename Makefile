@@ -43,7 +43,7 @@ demo: $(STAMP)
 	@$(BIN)/unmix4d $(if $(SCAN),run "$(SCAN)",demo) -o "$(OUT)" $(OVERWRITE) $(ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: format lint types layers docs test
 

@@ -30,7 +30,7 @@ def matched(labels, truth, where):
     table = np.zeros((found.max() + 1, true.max() + 1))
     np.add.at(table, (found, true), 1)
     rows, columns = linear_sum_assignment(-table)
-    recall = {int(c): table[r, c] / max(table[:, c].sum(), 1) for r, c in zip(rows, columns, strict=True)}
+    recall = {int(c): float(table[r, c] / max(table[:, c].sum(), 1)) for r, c in zip(rows, columns, strict=True)}
     return table[rows, columns].sum() / table.sum(), recall
 
 
