@@ -13,6 +13,7 @@ from unmix4d.decide.spots import crystal_similarity, evenness, spot_patterns
 from unmix4d.decide.vote import SPARE
 from unmix4d.quality.background import MIN_SIDE, shrink
 from unmix4d.quality.purity import alone_nowhere
+from unmix4d.quality.turned import PUREST_GAIN, turned_apart
 from unmix4d.records import Beam, BoolArray, FactoredMatrix, Factorization, FloatArray, IntArray, Purified, Sweep
 
 FINE = Linking("average", 0.60)
@@ -88,7 +89,7 @@ def with_purified(sweep: Sweep, counted: Counted, *, beam: Beam | None) -> Count
     found, settled = Purified(bragg=bragg, spots=spots, means=spots), False
     while len(spots):
         found = sweep.purify(factored, bragg, spots, beam=beam, settled=settled)
-        alike = _alike(found, factored.probes_per_row)
+        alike = _alike(found, factored.probes_per_row, beam)
         together = _put_together(factored, found, alike, beam)
         if len(together) == found.n_crystals:
             break
@@ -146,8 +147,10 @@ def has_hidden(counted: Counted) -> bool:
     return bool(_hidden(segments, segments.groups(FINE)))
 
 
-def _alike(found: Purified, probes_per_row: int) -> FloatArray:
+def _alike(found: Purified, probes_per_row: int, beam: Beam | None) -> FloatArray:
     """Similarity of the purest probes, (n, n); where one of two is alone nowhere, what is left of it decides.
+
+    It is 0 for those that are turned against each other.
 
     Its purest probes show its neighbour as well, so that the two look alike. Pieces of one crystal have their spots
     at the same places, a crystal on another has some where the other has none.
@@ -156,7 +159,8 @@ def _alike(found: Purified, probes_per_row: int) -> FloatArray:
     mixed = alone_nowhere(found.bragg, -(-PUREST // probes_per_row))
     asked = mixed[:, None] | mixed
     two = (asked & (left < UNLIKE_LEFT)) | ((left < UNLIKE_FOREIGN) & (_foreign(found) > FOREIGN))
-    return np.where(two, np.minimum(means, left), np.where(asked, means + PERHAPS, means))
+    alike = np.where(two, np.minimum(means, left), np.where(asked, means + PERHAPS, means))
+    return np.where(turned_apart(found.means, beam, gain=PUREST_GAIN), 0, alike)
 
 
 def _foreign(found: Purified) -> FloatArray:

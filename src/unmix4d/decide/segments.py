@@ -14,12 +14,12 @@ from unmix4d.decide.spots import (
     crystal_similarity,
     peakedness,
     roundness,
-    shrink_beam,
     spot_patterns,
 )
 from unmix4d.errors import UsageError
-from unmix4d.quality.background import MIN_SIDE, outside_beam, shrink, squares
+from unmix4d.quality.background import MIN_SIDE, outside_beam, shrink, shrink_beam, squares
 from unmix4d.quality.material import find_material
+from unmix4d.quality.turned import turned_apart
 from unmix4d.records import Beam, BoolArray, Factorization, FloatArray, IntArray
 
 Background = Literal["auto", "none"] | int
@@ -34,6 +34,9 @@ DOMINANT = 8
 
 DOMINANT_SHARE = 50
 """On small scans one in so many probes is enough."""
+
+TURNED_GAIN = 0.03
+"""By how much two components must be more alike once one is turned to be unlike; see decision 0024."""
 
 BACKGROUND_PEAKEDNESS = 0.5
 BACKGROUND_SPOT_SHARE = 0.55
@@ -64,7 +67,7 @@ class Segments:
     Attributes
     ----------
     similarity : (k, k) float64
-        See `crystal_similarity`.
+        See `crystal_similarity`; 0 for those that are `turned_apart`.
     bragg : (n_probes, k) float32
         Counts of each component in its spots.
     counts : (k,) float64
@@ -219,7 +222,7 @@ def find_segments(fit: Factorization, *, beam: Beam | None = None, background: B
     outside = used & outside_beam((used.shape[0], used.shape[1]), small_beam)
     alive = ~fit.dead
     return Segments(
-        similarity=crystal_similarity(spots),
+        similarity=np.where(turned_apart(spots, small_beam, gain=TURNED_GAIN), 0, crystal_similarity(spots)),
         bragg=np.asarray(fit.weights * (spots.sum(axis=(1, 2), dtype=np.float64) * alive).astype(np.float32)),
         counts=patterns[:, outside].sum(axis=1) * fit.weights.sum(axis=0, dtype=np.float64),
         peakedness=peakedness(spots),

@@ -45,14 +45,6 @@ def spot_patterns(patterns: FloatArray, used: BoolArray, beam: Beam | None) -> F
     return np.where(allowed, np.maximum(left - speckle, 0), 0).astype(np.float32)
 
 
-def shrink_beam(beam: Beam | None, side: int) -> Beam | None:
-    """Give the beam as it is after shrinking by squares of ``side``."""
-    if beam is None:
-        return None
-    y, x = ((place - (side - 1) / 2) / side for place in beam.center)
-    return Beam(center=(y, x), radius=beam.radius / side)
-
-
 def crystal_similarity(spots: FloatArray) -> FloatArray:
     """How much two spot patterns look like one crystal: mean of `position_similarity` and `lattice_similarity`.
 

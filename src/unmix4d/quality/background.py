@@ -70,3 +70,11 @@ def shrink(patterns: FloatArray) -> FloatArray:
     ny, nx = patterns.shape[1] // side, patterns.shape[2] // side
     parts = patterns[:, : ny * side, : nx * side].reshape(len(patterns), ny, side, nx, side)
     return np.asarray(parts.mean(axis=(2, 4)))
+
+
+def shrink_beam(beam: Beam | None, side: int) -> Beam | None:
+    """Give the beam as it is after shrinking by squares of ``side``."""
+    if beam is None:
+        return None
+    y, x = ((place - (side - 1) / 2) / side for place in beam.center)
+    return Beam(center=(y, x), radius=beam.radius / side)

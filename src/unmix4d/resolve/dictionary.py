@@ -97,7 +97,7 @@ def purest(share: FloatArray, material: BoolArray, fewest: int) -> IntArray:
     return np.sort(enough if len(enough) >= FEWEST else first[:FEWEST])
 
 
-def take_out_others(spots: FloatArray, n_pure: IntArray) -> FloatArray:
+def take_out_others(spots: FloatArray, n_pure: IntArray, apart: BoolArray) -> FloatArray:
     """Take out of each crystal's spots what is there of crystals that have more pure probes.
 
     How much there is of another crystal shows at the spots of that one: the ratio of both patterns is taken in
@@ -111,6 +111,9 @@ def take_out_others(spots: FloatArray, n_pure: IntArray) -> FloatArray:
         Counts.
     n_pure : (n,) int
         Probes on which each crystal is alone.
+    apart : (n, n) bool
+        Crystals of one lattice that are turned against each other: their spots are nearly at the same places though
+        nothing of the one is in the other.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def take_out_others(spots: FloatArray, n_pure: IntArray) -> FloatArray:
     for i in order.tolist():
         own = alone[i].ravel()
         fewest_left = LEAST_LEFT * own.sum()
-        left = {j: donors[j] for j in donors if n_pure[j] > n_pure[i]}
+        left = {j: donors[j] for j in donors if n_pure[j] > n_pure[i] and not apart[i, j]}
         while left:
             taken = {j: donor.ratio(own) * donor.total for j, donor in left.items()}
             left = {j: donor for j, donor in left.items() if taken[j] > LEAST_TAKEN * own.sum()}
@@ -138,7 +141,7 @@ def take_out_others(spots: FloatArray, n_pure: IntArray) -> FloatArray:
     return alone
 
 
-def clear_of_others(spots: FloatArray, means: FloatArray, n_pure: IntArray) -> FloatArray:
+def clear_of_others(spots: FloatArray, means: FloatArray, n_pure: IntArray, apart: BoolArray) -> FloatArray:
     """Clear each crystal's spots of those that are all another crystal's, of one with more pure probes.
 
     What there is of another crystal goes with its thickness and tilt, spot by spot: once one ratio has been taken
@@ -154,6 +157,8 @@ def clear_of_others(spots: FloatArray, means: FloatArray, n_pure: IntArray) -> F
         Spots of the means of their purest probes, with all that is of others.
     n_pure : (n,) int
         Probes on which each crystal is alone.
+    apart : (n, n) bool
+        As for `take_out_others`.
 
     Returns
     -------
@@ -163,7 +168,9 @@ def clear_of_others(spots: FloatArray, means: FloatArray, n_pure: IntArray) -> F
     cleared = np.array(spots, dtype=np.float64)
     for i, image in enumerate(means):
         mean, own = image.ravel(), cleared[i].ravel()
-        usual = {j: donor.ratio(mean) for j, donor in enumerate(donors) if n_pure[j] > n_pure[i]}
+        usual = {
+            j: donor.ratio(mean) for j, donor in enumerate(donors) if n_pure[j] > n_pure[i] and not apart[i, j]
+        }
         for j in sorted(usual, key=lambda j: -usual[j] * donors[j].total):
             donor = donors[j]
             if usual[j] * donor.total < LEAST_THERE * mean.sum():

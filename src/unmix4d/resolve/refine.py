@@ -9,6 +9,7 @@ from unmix4d.execute import Executor, one_blas_thread
 from unmix4d.quality.background import MIN_SIDE
 from unmix4d.quality.material import QUANTILE, SHARE, find_material
 from unmix4d.quality.purity import alone_nowhere
+from unmix4d.quality.turned import PUREST_GAIN, turned_apart
 from unmix4d.records import (
     Beam,
     BoolArray,
@@ -199,14 +200,16 @@ class _View:
         """Choose pure probes, take their spots, and fit all probes with them.
 
         If they are ``settled`` the spots of a crystal that is alone nowhere stay: what is left of others in them
-        would grow from round to round.
+        would grow from round to round. Not so those of a subgrain, which its neighbour may only seem to be in.
         """
         share, material = self.shares(guess.bragg)
-        means = np.stack([self._alone(guess, i, rows) for i, rows in enumerate(self.purest(share, material))])
+        probes = self.purest(share, material)
+        means = np.stack([self._alone(guess, i, rows) for i, rows in enumerate(probes)])
+        apart = turned_apart(self.shown(probes, rings), rings.beam, gain=PUREST_GAIN)
         images = _spots_of(means, guess.spots, rings)
-        spots = take_out_others(images, _n_pure(share, material))[:, rings.allowed]
+        spots = take_out_others(images, _n_pure(share, material), apart)[:, rings.allowed]
         if settled:
-            mixed = alone_nowhere(guess.bragg, self.fewest)
+            mixed = alone_nowhere(guess.bragg, self.fewest) & ~apart.any(axis=1)
             spots[mixed] = guess.spots[mixed]
         return self._fitted(spots)
 
@@ -214,7 +217,8 @@ class _View:
         """Clear the spots of each crystal of those of others that lie there, and fit once more."""
         share, material = self.shares(guess.bragg)
         means = self.shown(self.purest(share, material), rings)
-        spots = clear_of_others(_images(guess.spots, rings), means, _n_pure(share, material))
+        apart = turned_apart(means, rings.beam, gain=PUREST_GAIN)
+        spots = clear_of_others(_images(guess.spots, rings), means, _n_pure(share, material), apart)
         return self._fitted(spots[:, rings.allowed])
 
     def _fitted(self, spots: FloatArray) -> _Guess:

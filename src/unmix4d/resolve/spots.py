@@ -28,12 +28,14 @@ class Rings:
     ----------
     allowed : (pattern_y, pattern_x) bool
         Pixels that are used and lie outside of the beam.
+    beam : Beam or None
     radius : (pattern_y, pattern_x) float64, pixels
     step : float
         Width of a ring.
     """
 
     allowed: BoolArray
+    beam: Beam | None
     radius: FloatArray
     step: float
 
@@ -45,6 +47,7 @@ class Rings:
         y, x = np.ogrid[:ny, :nx]
         return cls(
             allowed=used & outside_beam((ny, nx), beam),
+            beam=beam,
             radius=np.hypot(y - centre[0], x - centre[1]),
             step=RING * max(1.0, min(ny, nx) / USUAL_SIDE),
         )

@@ -92,6 +92,31 @@ def test_crystals_with_other_spots_stay_two():
     assert with_purified(sweep, counted, beam=BEAM).n_crystals == 2
 
 
+def lattice(degrees, seed):
+    """Spots every 7 pixels, turned about the beam, with random intensities."""
+    steps = np.array([(h, k) for h in range(-2, 3) for k in range(-2, 3) if h or k])
+    angle = np.deg2rad(20 + degrees)
+    places = 15.5 + 7 * steps @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    y, x = np.mgrid[:SIDE, :SIDE]
+    away = np.hypot(y - places[:, :1, None], x - places[:, 1:, None])
+    image = np.tensordot(np.random.default_rng(seed).uniform(0.3, 1, len(steps)), np.exp(-((away / 1.2) ** 2)), 1)
+    image[np.hypot(*(np.mgrid[:SIDE, :SIDE] - 15.5)) < 3.5] = 0
+    return image.ravel() / image.sum()
+
+
+@pytest.mark.parametrize(("degrees", "n_crystals"), [(0.0, 1), (0.5, 1), (3.0, 2), (-3.0, 2)])
+def test_a_lattice_that_is_turned_is_another_crystal(degrees, n_crystals):
+    sweep, counted = scan_of([lattice(0, 0), lattice(degrees, 1)], counts=20000.0)
+    assert with_purified(sweep, counted, beam=BEAM).n_crystals == n_crystals
+
+
+def test_components_that_are_turned_are_unlike():
+    fit = fit_of([lattice(0, 0), lattice(3, 1), lattice(0, 2)], bands([0, 0, 0]))
+    alike = find_segments(fit, beam=BEAM).similarity
+    assert alike[0, 1] == alike[1, 2] == 0
+    assert alike[0, 2] > SAME.limit
+
+
 def test_where_the_purest_probes_have_no_spots_there_is_no_crystal():
     sweep, counted = scan_of([spots(ONE, UP), spots(OTHER, UP)], counts=1e-6)
     found = with_purified(sweep, counted, beam=BEAM)

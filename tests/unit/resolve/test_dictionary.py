@@ -7,6 +7,8 @@ from scipy.optimize import nnls
 from unmix4d.resolve.dictionary import Dictionary, clear_of_others, purest, take_out_others
 from unmix4d.resolve.spots import Rings, find_spots
 
+NEITHER, BOTH = np.zeros((2, 2), dtype=bool), ~np.eye(2, dtype=bool)  # turned against each other
+
 
 def test_pure_probes_are_those_above_the_limit():
     share = np.array([0.9, 0.2, 0.8, 0.79, 0.95])
@@ -29,25 +31,30 @@ def three_spots(*heights):
 
 def test_what_a_purer_crystal_left_is_taken_out():
     grain, particle = three_spots(4, 4, 0), three_spots(2, 2, 6)
-    alone = take_out_others(np.stack([particle, grain]), np.array([3, 50]))
+    alone = take_out_others(np.stack([particle, grain]), np.array([3, 50]), NEITHER)
     np.testing.assert_allclose(alone[1], grain)
     np.testing.assert_allclose(alone[0], three_spots(0, 0, 6), atol=1e-12)
 
 
+def test_nothing_is_taken_by_a_crystal_of_the_same_lattice_that_is_turned():
+    spots = np.stack([three_spots(2, 2, 6), three_spots(4, 4, 0)])
+    np.testing.assert_array_equal(take_out_others(spots, np.array([3, 50]), BOTH), spots)
+
+
 def test_nothing_is_taken_by_a_crystal_with_fewer_pure_probes():
     grain, particle = three_spots(4, 4, 0), three_spots(2, 2, 6)
-    alone = take_out_others(np.stack([particle, grain]), np.array([50, 3]))
+    alone = take_out_others(np.stack([particle, grain]), np.array([50, 3]), NEITHER)
     np.testing.assert_allclose(alone[0], particle)
 
 
 def test_a_spot_that_two_crystals_share_is_not_taken():
     one, other = three_spots(4, 4, 0), three_spots(0, 3, 5)
-    alone = take_out_others(np.stack([one, other]), np.array([50, 20]))
+    alone = take_out_others(np.stack([one, other]), np.array([50, 20]), NEITHER)
     np.testing.assert_allclose(alone[1], other)
 
 
 def test_two_patterns_that_are_alike_both_stay():
-    alone = take_out_others(np.stack([three_spots(4, 4, 4), three_spots(3, 3, 3.1)]), np.array([50, 20]))
+    alone = take_out_others(np.stack([three_spots(4, 4, 4), three_spots(3, 3, 3.1)]), np.array([50, 20]), NEITHER)
     np.testing.assert_allclose(alone[1], three_spots(3, 3, 3.1))
 
 
@@ -64,9 +71,9 @@ FEW, MANY = 3, 50  # pure probes
 def cleared(particle, *, n_pure=(MANY, FEW)):
     """What is left of the grain is taken out by one ratio, then cleared; give both patterns of the particle."""
     mean = LOCALLY + particle
-    taken = take_out_others(np.stack([GRAIN, mean]), np.array([MANY, FEW]))[1]
+    taken = take_out_others(np.stack([GRAIN, mean]), np.array([MANY, FEW]), NEITHER)[1]
     spots, means = np.stack([GRAIN, taken]), np.stack([GRAIN, mean])
-    return taken, clear_of_others(spots, means, np.array(n_pure))[1]
+    return taken, clear_of_others(spots, means, np.array(n_pure), NEITHER)[1]
 
 
 @pytest.mark.parametrize(("own", "left"), [(0.2, 0.0), (1.5, 2.0)])
@@ -85,12 +92,12 @@ def test_nothing_is_cleared_that_would_be_much_of_the_pattern_or_by_a_crystal_wi
 
 def test_a_crystal_of_which_some_spots_are_missing_is_not_there():
     spots = np.stack([GRAIN, five_spots(2, 0, 0.5, 9, 9)])  # its second spot is not seen
-    np.testing.assert_array_equal(clear_of_others(spots, spots, np.array([MANY, FEW])), spots)
+    np.testing.assert_array_equal(clear_of_others(spots, spots, np.array([MANY, FEW]), NEITHER), spots)
 
 
 def test_no_crystal_is_cleared_by_an_empty_one():
     spots = np.stack([five_spots(0, 0, 0, 0, 0), five_spots(0, 0, 1, 9, 9)])
-    np.testing.assert_array_equal(clear_of_others(spots, spots, np.array([MANY, FEW])), spots)
+    np.testing.assert_array_equal(clear_of_others(spots, spots, np.array([MANY, FEW]), NEITHER), spots)
 
 
 def test_weights_are_those_of_non_negative_least_squares():
