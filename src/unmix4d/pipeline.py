@@ -48,6 +48,7 @@ from unmix4d.records import (
     Sweep,
 )
 from unmix4d.registry import Keeper, NothingKept, Solver
+from unmix4d.resolve.missed import find_missed
 from unmix4d.resolve.refine import purify_crystals, refine_crystals
 from unmix4d.watch import Progress, Watch, silent
 
@@ -230,7 +231,9 @@ def _with_low_rank_form(sweep: Sweep, solver: Solver, seed: int) -> Sweep:
         return quick.fit_factored(factored, ks, rng=np.random.default_rng(seed))
 
     factored = solver.factor(sweep.matrix, sweep.ks[-1])
-    return replace(sweep, factored=factored, fit_factored=fit_factored, purify=purify_crystals)
+    return replace(
+        sweep, factored=factored, fit_factored=fit_factored, purify=purify_crystals, find_missed=find_missed
+    )
 
 
 def _solver(settings: Settings, pool: Executor, watch: Watch, if_known: Mapping[str, Any]) -> Solver:

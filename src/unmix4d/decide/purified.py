@@ -42,6 +42,9 @@ FOREIGN, UNLIKE_FOREIGN = 0.06, 0.42
 """Two of which the lesser has more than this share of its counts where the other has no spots are two up to this
 similarity of what is left; see decision 0023."""
 
+UNLIKE_MISSED, UNLIKE_WHOLE = 0.40, 0.80
+"""What is left unexplained somewhere, and all that is there, are of another crystal below; see decision 0024."""
+
 EVEN = 0.25
 """What lies all around the beam more evenly than this is a ring."""
 
@@ -84,21 +87,46 @@ def with_purified(sweep: Sweep, counted: Counted, *, beam: Beam | None) -> Count
     segments = counted.segments[fit.k]
     groups = segments.groups(FINE)
     pieces = [group.members for group in groups if group.crystal] + _hidden(segments, groups)
-    bragg, spots = _begin(factored, fit, pieces, beam)
-    alike: FloatArray = np.zeros((0, 0))
-    found, settled = Purified(bragg=bragg, spots=spots, means=spots), False
-    while len(spots):
-        found = sweep.purify(factored, bragg, spots, beam=beam, settled=settled)
-        alike = _alike(found, factored.probes_per_row, beam)
-        together = _put_together(factored, found, alike, beam)
-        if len(together) == found.n_crystals:
-            break
-        found = _merged(found, together)
-        bragg, spots, settled = found.bragg, found.spots, True
+    found, alike = _settle(sweep, *_begin(factored, fit, pieces, beam), beam=beam, settled=False)
+    missed = _missed(sweep, found, beam)
+    if missed.n_crystals:
+        bragg, spots = np.hstack([found.bragg, missed.bragg]), np.concatenate([found.spots, missed.spots])
+        found, alike = _settle(sweep, bragg, spots, beam=beam, settled=True)
     if found.n_crystals > sweep.ks[-1] and sweep.refit is None:
         return counted
     closest = float(np.triu(alike, 1).max()) if found.n_crystals else 0.0
     return replace(counted, purified=found, closest=closest)
+
+
+def _settle(
+    sweep: Sweep, bragg: FloatArray, spots: FloatArray, *, beam: Beam | None, settled: bool
+) -> tuple[Purified, FloatArray]:
+    """Purify pieces and put them together until no two are one crystal; give them, and how alike they are."""
+    assert sweep.factored is not None
+    assert sweep.purify is not None
+    alike: FloatArray = np.zeros((0, 0))
+    found = Purified(bragg=bragg, spots=spots, means=spots)
+    while len(spots):
+        found = sweep.purify(sweep.factored, bragg, spots, beam=beam, settled=settled)
+        alike = _alike(found, sweep.factored.probes_per_row, beam)
+        together = _put_together(sweep.factored, found, alike, beam)
+        if len(together) == found.n_crystals:
+            break
+        found = _merged(found, together)
+        bragg, spots, settled = found.bragg, found.spots, True
+    return found, alike
+
+
+def _missed(sweep: Sweep, found: Purified, beam: Beam | None) -> Purified:
+    """Find pieces that no crystal explains and that are none which bends: neither what is left of them, nor all."""
+    if sweep.find_missed is None or not found.n_crystals:
+        return Purified(bragg=found.bragg[:, :0], spots=found.spots[:0], means=found.means[:0])
+    pieces = sweep.find_missed(sweep.factored, found, beam=beam)
+    n = pieces.n_crystals
+    left = crystal_similarity(np.concatenate([pieces.spots, found.spots]))[:n, n:]
+    whole = crystal_similarity(np.concatenate([pieces.means, found.means]))[:n, n:]
+    new = (left.max(axis=1) < UNLIKE_MISSED) & (whole.max(axis=1) < UNLIKE_WHOLE)
+    return Purified(bragg=pieces.bragg[:, new], spots=pieces.spots[new], means=pieces.means[new])
 
 
 def _begin(

@@ -30,6 +30,9 @@ from unmix4d.records.base import spread
 UNUSUAL = 4.0
 """Robust standard deviations of the misfit over the scan from which on two crystals do not explain a probe."""
 
+MOST_UNUSUAL = 1e6
+"""Where all probes but a few have the same misfit, a standard deviation means nothing."""
+
 LEAST_FRACTION = 0.05
 """Share of the Bragg counts below which a second crystal is not called one: patterns are not known better."""
 
@@ -220,7 +223,8 @@ def _unexplained(
         own = tested.misfit[assessed].astype(np.float64)
         middle = np.median(own)
         sigma = MAD_TO_SIGMA * float(np.median(np.abs(own - middle)))
-        misfit[assessed] = (own - middle) / max(sigma, float(np.finfo(np.float32).tiny))
+        unusual = (own - middle) / max(sigma, float(np.finfo(np.float32).tiny))
+        misfit[assessed] = np.clip(unusual, -MOST_UNUSUAL, MOST_UNUSUAL)
     third = assessed & (errors.p_third < LEVEL)
     unknown = assessed & ~third & (np.nan_to_num(misfit) > UNUSUAL)
     rows = np.flatnonzero(third | unknown)

@@ -162,6 +162,8 @@ class Sweep:
         ``purify(factored, bragg, spots, beam=..., settled=...)`` finds crystals alone in a low-rank form, from what
         is believed of their Bragg counts (n_rows, n) and spots (n, pattern_y, pattern_x), purified before if
         settled.
+    find_missed : callable or None
+        ``find_missed(factored, found, beam=...)`` gives pieces of the scan that no crystal found so far explains.
     """
 
     matrix: PatternMatrix
@@ -170,6 +172,7 @@ class Sweep:
     factored: FactoredMatrix | None = None
     fit_factored: Callable[[FactoredMatrix, Sequence[int]], Mapping[int, Factorization]] | None = None
     purify: Callable[..., Purified] | None = None
+    find_missed: Callable[..., Purified] | None = None
 
     @property
     def ks(self) -> tuple[int, ...]:

@@ -1,0 +1,163 @@
+"""Crystals that no component stands for: where something with spots is left on neighbouring probes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from unmix4d.execute import one_blas_thread
+from unmix4d.records import Beam, BoolArray, FactoredMatrix, FloatArray, IntArray, Purified
+from unmix4d.records.base import spread
+from unmix4d.resolve.spots import Rings, find_spots
+from unmix4d.resolve.view import Guess, View, images_of
+
+FEWEST_PROBES = 12
+LEAST_SHARE = 0.4
+LIKE_THE_MIDDLE = 0.5
+TRIES = 14
+ROUNDS = 3
+NEIGHBOURS = 9
+
+FLOOR = 1e-3
+"""Share of what crystals explain on average; keeps the places where they explain nothing finite."""
+
+
+def find_missed(factored: FactoredMatrix, found: Purified, *, beam: Beam | None) -> Purified:
+    """Look for crystals in what the ones that were found do not explain.
+
+    A grain of few probes may have no component of its own, where others describe how a large grain bends or how the
+    pattern jitters. All probes are fitted with the spots of the crystals and with rings. What is left is compared
+    from probe to probe, so that noise counts nothing: where most is left, relative to what is explained, the
+    probes around that have the same left are a piece.
+
+    Parameters
+    ----------
+    factored : FactoredMatrix
+    found : Purified
+        One crystal or more.
+    beam : Beam or None
+
+    Returns
+    -------
+    Purified
+        Connected pieces of 12 probes or more, with 40 % or more of their counts in the spots of what is left.
+        ``spots`` are these, ``means`` those of the whole mean pattern there.
+    """
+    rings = Rings.about(beam, factored.pixel_mask)
+    with one_blas_thread():
+        view = View.of(factored, rings)
+        guess = view.fitted(found.spots[:, rings.allowed])
+        rest = _Rest.of(view, guess)
+        pieces = [
+            (rows, *_spots_there(view, guess, rows, rings))
+            for rows in rest.pieces(-(-FEWEST_PROBES // factored.probes_per_row))
+        ]
+        kept = [one for one in pieces if one[1].sum() > LEAST_SHARE * one[2].sum()]
+        bragg = np.zeros((len(view.scores), len(kept)))
+        for own, (rows, left, _) in zip(bragg.T, kept, strict=True):
+            own[rows] = rest.amount(rows)[rows] * left.sum()
+    shape = (-1, *factored.geometry.pattern_shape)
+    return Purified(
+        bragg=bragg,
+        spots=np.array([left for _, left, _ in kept]).reshape(shape),
+        means=np.array([mean for _, _, mean in kept]).reshape(shape),
+    )
+
+
+def _spots_there(view: View, guess: Guess, rows: IntArray, rings: Rings) -> tuple[FloatArray, FloatArray]:
+    """Spots of what is left in the mean of rows, and of the whole mean."""
+    assert guess.dictionary is not None
+    assert guess.weights is not None
+    mean = view.scores[rows].mean(axis=0) @ view.basis
+    left = mean - guess.weights[rows].mean(axis=0) @ guess.dictionary.entries
+    both = find_spots(images_of(np.stack([left, mean]), rings), rings)
+    return both[0], both[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Rest:
+    """What a fit leaves of every row, ``left`` (n_rows, r), in a frame of which ``gram`` (r, r) has the products.
+
+    ``strength`` (scan_y, scan_x): how much of it neighbouring probes have in common, over what crystals explain.
+    """
+
+    left: FloatArray
+    gram: FloatArray
+    strength: FloatArray
+    material: BoolArray
+    probe_mask: BoolArray
+
+    @classmethod
+    def of(cls, view: View, guess: Guess) -> "_Rest":
+        assert guess.dictionary is not None
+        assert guess.weights is not None
+        n, mask = guess.dictionary.n_crystals, view.probe_mask
+        left = np.hstack([view.scores, -guess.weights])
+        frame = np.vstack([view.basis, guess.dictionary.entries]) * np.sqrt(view.pixel)
+        gram = frame @ frame.T
+        common = np.einsum("ri,ri->r", left @ gram, _of_neighbours(left, mask))
+        crystals = slice(view.scores.shape[1], view.scores.shape[1] + n)
+        weights = guess.weights[:, :n]
+        explained = np.einsum("ri,ri->r", weights @ gram[crystals, crystals], weights)
+        _, material = view.shares(guess.bragg)
+        return cls(
+            left=left,
+            gram=gram,
+            strength=_smooth(spread(common, mask, 0))
+            / _smooth(spread(explained + FLOOR * explained.mean(), mask, 1)),
+            material=spread(material, mask, 0).astype(bool),
+            probe_mask=mask,
+        )
+
+    def pieces(self, fewest: int) -> Iterator[IntArray]:
+        """Give the rows of connected pieces that have the same left, from where most is left; none twice."""
+        open_, row = self.material.copy(), spread(np.arange(len(self.left)), self.probe_mask, -1)
+        for _ in range(TRIES):
+            strength = np.where(open_, self.strength, -np.inf)
+            y, x = np.unravel_index(int(strength.argmax()), strength.shape)
+            if not strength[y, x] > 0:
+                return
+            around = (slice(max(y - 1, 0), y + 2), slice(max(x - 1, 0), x + 2))
+            start = row[around][open_[around]]
+            piece = self._grow(start, (int(y), int(x)), open_, row)
+            open_[around] = False
+            open_ &= ~piece
+            if piece.sum() >= fewest:
+                yield row[piece]
+
+    def _grow(self, rows: IntArray, middle: tuple[int, int], where: BoolArray, row: IntArray) -> BoolArray:
+        """Mark the probes connected with the middle that have the same left as these rows on average."""
+        from scipy.ndimage import label  # noqa: PLC0415 - slow import
+
+        piece = np.zeros(where.shape, dtype=bool)
+        for _ in range(ROUNDS):
+            alike = spread(self.amount(rows), self.probe_mask, 0) > LIKE_THE_MIDDLE
+            pieces, _ = label(alike & where)
+            if not pieces[middle]:
+                break
+            piece = pieces == pieces[middle]
+            rows = row[piece]
+        return piece
+
+    def amount(self, rows: IntArray) -> FloatArray:
+        """How many times the mean of what is left of some rows is left of every row, (n_rows,); at least 0."""
+        mean = self.left[rows].mean(axis=0)
+        square = max(float(mean @ self.gram @ mean), np.finfo(float).tiny)
+        return np.asarray(np.maximum(self.left @ (self.gram @ mean) / square, 0))
+
+
+def _of_neighbours(rows: FloatArray, mask: BoolArray) -> FloatArray:
+    """Mean of the rows (n_rows, r) of the eight neighbours on the scan."""
+    from scipy.ndimage import uniform_filter  # noqa: PLC0415 - slow import
+
+    number = NEIGHBOURS * uniform_filter(mask.astype(float), 3, mode="constant")[mask] - 1
+    found = np.empty_like(rows)
+    for own, column in zip(found.T, rows.T, strict=True):
+        own[:] = NEIGHBOURS * uniform_filter(spread(column, mask, 0), 3, mode="constant")[mask] - column
+    return np.asarray(found / np.maximum(number, 1)[:, None])
+
+
+def _smooth(image: FloatArray) -> FloatArray:
+    from scipy.ndimage import uniform_filter  # noqa: PLC0415 - slow import
+
+    return np.asarray(uniform_filter(image, 3, mode="constant"))
