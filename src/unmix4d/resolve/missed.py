@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unmix4d.execute import one_blas_thread
+from unmix4d.quality.material import QUANTILE, find_material
 from unmix4d.records import Beam, BoolArray, FactoredMatrix, FloatArray, IntArray, Purified
 from unmix4d.records.base import spread
 from unmix4d.resolve.spots import Rings, find_spots
@@ -13,6 +14,9 @@ from unmix4d.resolve.view import Guess, View, images_of
 
 FEWEST_PROBES = 12
 LEAST_SHARE = 0.4
+LEAST_COUNTS = 0.25
+"""Bragg counts over those of thick specimen; what the rings of a film leave in vacuum comes to 0.14."""
+
 LIKE_THE_MIDDLE = 0.5
 TRIES = 14
 ROUNDS = 3
@@ -40,7 +44,8 @@ def find_missed(factored: FactoredMatrix, found: Purified, *, beam: Beam | None)
     Returns
     -------
     Purified
-        Connected pieces of 12 probes or more, with 40 % or more of their counts in the spots of what is left.
+        Connected pieces of 12 probes or more, with 40 % or more of their counts in the spots of what is left, and
+        a quarter of the Bragg counts of thick specimen or more.
         ``spots`` are these, ``means`` those of the whole mean pattern there.
     """
     rings = Rings.about(beam, factored.pixel_mask)
@@ -52,7 +57,8 @@ def find_missed(factored: FactoredMatrix, found: Purified, *, beam: Beam | None)
             (rows, *_spots_there(view, guess, rows, rings))
             for rows in rest.pieces(-(-FEWEST_PROBES // factored.probes_per_row))
         ]
-        kept = [one for one in pieces if one[1].sum() > LEAST_SHARE * one[2].sum()]
+        enough = LEAST_COUNTS * float(np.quantile(guess.bragg.sum(axis=1), QUANTILE))
+        kept = [one for one in pieces if one[1].sum() > LEAST_SHARE * one[2].sum() and one[2].sum() > enough]
         bragg = np.zeros((len(view.scores), len(kept)))
         for own, (rows, left, _) in zip(bragg.T, kept, strict=True):
             own[rows] = rest.amount(rows)[rows] * left.sum()
@@ -99,13 +105,14 @@ class _Rest:
         crystals = slice(view.scores.shape[1], view.scores.shape[1] + n)
         weights = guess.weights[:, :n]
         explained = np.einsum("ri,ri->r", weights @ gram[crystals, crystals], weights)
-        _, material = view.shares(guess.bragg)
+        # Where nothing is explained there may be specimen all the same.
+        seen = spread(np.sqrt(explained + np.maximum(common, 0)), mask, 0)
         return cls(
             left=left,
             gram=gram,
             strength=_smooth(spread(common, mask, 0))
             / _smooth(spread(explained + FLOOR * explained.mean(), mask, 1)),
-            material=spread(material, mask, 0).astype(bool),
+            material=find_material(seen, mask),
             probe_mask=mask,
         )
 
