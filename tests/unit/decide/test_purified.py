@@ -11,6 +11,7 @@ from unmix4d.decide.segments import find_segments
 from unmix4d.decide.spots import evenness
 from unmix4d.decide.vote import Votes
 from unmix4d.records import Beam, FactoredMatrix, Factorization, Geometry, PatternMatrix, Purified, Sweep
+from unmix4d.resolve.missed import find_missed
 from unmix4d.resolve.refine import purify_crystals
 
 SCAN, SIDE = (12, 24), 32
@@ -139,6 +140,32 @@ def test_one_spot_in_a_map_without_neighbours_is_noise():
             return Purified(bragg=100 * found[:, : bragg.shape[1]], spots=images, means=images)
 
         assert with_purified(replace(sweep, purify=purify), counted, beam=BEAM).n_crystals == expected
+
+
+def with_a_grain_that_no_component_shows(places, strengths):
+    """Two grains, and 25 probes of a third crystal: the fit has components of the grains alone."""
+    weights = np.hstack([bands([0, 0]), np.zeros((SCAN[0] * SCAN[1], 1))])
+    weights.reshape(*SCAN, 3)[3:8, 3:8] = [0, 0, 1]
+    patterns = [spots(ONE, UP), spots(OTHER, UP), spots(places, strengths)]
+    sweep, counted = scan_of(patterns, weights=weights)
+    fit = fit_of(patterns[:2], 4000 * weights[:, :2])
+    apart = replace(find_segments(fit, beam=BEAM), similarity=np.eye(2))
+    return replace(sweep, find_missed=find_missed), replace(counted, largest=fit, segments={2: apart})
+
+
+def test_a_grain_that_no_component_shows_is_a_crystal():
+    sweep, counted = with_a_grain_that_no_component_shows(THIRD, UP)
+    found = with_purified(sweep, counted, beam=BEAM)
+    assert found.n_crystals == 3
+    grain = np.zeros(SCAN, dtype=bool)
+    grain[3:8, 3:8] = True
+    np.testing.assert_array_equal(found.purified.bragg.argmax(axis=1).reshape(SCAN) == 2, grain)
+    assert with_purified(replace(sweep, find_missed=None), counted, beam=BEAM).n_crystals == 2
+
+
+def test_what_a_crystal_with_other_intensities_leaves_is_no_grain():
+    sweep, counted = with_a_grain_that_no_component_shows(ONE, DOWN)
+    assert with_purified(sweep, counted, beam=BEAM).n_crystals == 2
 
 
 def test_a_ring_is_no_crystal():

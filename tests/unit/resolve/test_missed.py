@@ -22,7 +22,7 @@ def spots(places):
 
 
 def scan_with(size, share=1.0, over=1.0, seed=0):
-    """Two grains; of ``size`` x ``size`` probes of the left one a share is a third crystal's, ``over`` of the rest its own."""
+    """Two grains; of a square of probes a share is a third crystal's, and ``over`` of the rest the grain's."""
     weights = np.zeros((*SCAN, 3))
     weights[:, :12, 0] = weights[:, 12:, 1] = 1
     weights[5 : 5 + size, 3 : 3 + size] = [over * (1 - share), 0, share]
