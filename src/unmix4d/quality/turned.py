@@ -1,9 +1,14 @@
 """Crystals of one lattice that are turned against each other in the plane of the detector."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from unmix4d.quality.background import MIN_SIDE, shrink, shrink_beam, squares
 from unmix4d.records import Beam, BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 TURNED = 1.0
 """Degrees from which on two patterns are two crystals; pieces of one crystal come to 0.75, see decision 0024."""
@@ -19,7 +24,7 @@ PUREST_GAIN = 0.005
 
 FARTHEST = 5.0
 STEP = 0.5
-DIRECTIONS = 720
+DIRECTIONS = 360
 NEAREST = 3.0
 
 MOVED = np.arange(-4, 5) / 4
@@ -70,31 +75,47 @@ def _gains_by_turning(roots: FloatArray, centre: tuple[float, float]) -> tuple[F
 
     0 unless the angle is large, and both are somewhat alike there.
     """
-    circles = np.fft.rfft(_on_circles(roots, centre), axis=2)
+    circles = np.fft.rfft(_on_circles(roots, centre), axis=2).transpose(2, 0, 1)
     angles = np.arange(-FARTHEST, FARTHEST + STEP, STEP)
-    frequency = np.arange(circles.shape[2])
+    frequency = np.arange(len(circles))
     # Each frequency but 0 stands for two; those of a real signal cancel to its real part.
     waves = np.exp(1j * np.outer(frequency, np.deg2rad(angles))) * np.where(frequency > 0, 2, 1)[:, None]
-    gains, best = np.zeros((2, len(roots), len(roots)))
-    for i in range(len(roots) - 1):
-        across = np.einsum("rf,krf->kf", circles[i].conj(), circles[i + 1 :])
-        alike = (across @ waves).real
-        most = alike.max(axis=1)
-        best[i, i + 1 :] = angles[alike.argmax(axis=1)]
-        gains[i, i + 1 :] = np.where(most >= PERHAPS, most - alike[:, angles == 0][:, 0], 0)
-    return np.where(np.abs(best) >= TURNED, gains, 0), best
+    alike = np.tensordot(circles.conj() @ circles.transpose(0, 2, 1), waves, axes=(0, 0)).real
+    most, best = alike.max(axis=2), angles[alike.argmax(axis=2)]
+    turned = (np.abs(best) >= TURNED) & (most >= PERHAPS)
+    return np.triu(np.where(turned, most - alike[:, :, angles == 0][:, :, 0], 0), 1), best
 
 
 def _on_circles(roots: FloatArray, centre: tuple[float, float]) -> FloatArray:
     """Patterns along circles about the beam, (k, n_radii, DIRECTIONS), of a length that Fourier makes 1."""
-    from scipy.ndimage import map_coordinates  # noqa: PLC0415 - slow import
-
-    radius = np.arange(NEAREST, np.hypot(*roots.shape[1:]) / 2)[:, None]
+    shape = (roots.shape[1], roots.shape[2])
+    radius = np.arange(NEAREST, np.hypot(*shape) / 2)[:, None]
     angle = np.arange(DIRECTIONS) * 2 * np.pi / DIRECTIONS
-    places = [centre[0] + radius * np.sin(angle), centre[1] + radius * np.cos(angle)]
-    found = np.stack([map_coordinates(root, places, order=1) for root in roots]) * np.sqrt(radius)
+    places = np.stack([centre[0] + radius * np.sin(angle), centre[1] + radius * np.cos(angle)])
+    found = _between_pixels(shape, places.reshape(2, -1)) @ roots.reshape(len(roots), -1).T
+    found = found.T.reshape(len(roots), len(radius), DIRECTIONS) * np.sqrt(radius)
     lengths = np.sqrt((found**2).sum(axis=(1, 2), keepdims=True) * DIRECTIONS)
     return np.asarray(found / np.where(lengths > 0, lengths, 1))
+
+
+def _between_pixels(shape: tuple[int, int], places: FloatArray) -> "csr_array":
+    """Weights (n, n_pixels) that are linear between pixels, for places (2, n); nothing outside of the detector."""
+    from scipy.sparse import csr_array  # noqa: PLC0415 - slow import
+
+    n = places.shape[1]
+    first = np.floor(places).astype(np.intp)
+    part = places - first
+    rows, columns, weights = [], [], []
+    for down in (0, 1):
+        for right in (0, 1):
+            y, x = first[0] + down, first[1] + right
+            inside = np.flatnonzero((y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1]))
+            weight = np.abs(1 - down - part[0]) * np.abs(1 - right - part[1])
+            rows.append(inside)
+            columns.append((y * shape[1] + x)[inside])
+            weights.append(weight[inside])
+    index = (np.concatenate(rows), np.concatenate(columns))
+    return csr_array((np.concatenate(weights), index), shape=(n, shape[0] * shape[1]))
 
 
 def _turned(root: FloatArray, degrees: float, centre: tuple[float, float]) -> FloatArray:
