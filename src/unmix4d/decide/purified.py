@@ -88,10 +88,11 @@ def with_purified(sweep: Sweep, counted: Counted, *, beam: Beam | None) -> Count
     groups = segments.groups(FINE)
     pieces = [group.members for group in groups if group.crystal] + _hidden(segments, groups)
     found, alike = _settle(sweep, *_begin(factored, fit, pieces, beam), beam=beam, settled=False)
-    missed = _missed(sweep, found, beam)
-    if missed.n_crystals:
-        bragg, spots = np.hstack([found.bragg, missed.bragg]), np.concatenate([found.spots, missed.spots])
-        found, alike = _settle(sweep, bragg, spots, beam=beam, settled=True)
+    if sweep.find_missed is not None and found.n_crystals:
+        bragg, spots = _unlike(found, sweep.find_missed(factored, found, beam=beam))
+        if len(spots):
+            bragg, spots = np.hstack([found.bragg, bragg]), np.concatenate([found.spots, spots])
+            found, alike = _settle(sweep, bragg, spots, beam=beam, settled=True)
     if found.n_crystals > sweep.ks[-1] and sweep.refit is None:
         return counted
     closest = float(np.triu(alike, 1).max()) if found.n_crystals else 0.0
@@ -117,16 +118,13 @@ def _settle(
     return found, alike
 
 
-def _missed(sweep: Sweep, found: Purified, beam: Beam | None) -> Purified:
-    """Find pieces that no crystal explains and that are none which bends: neither what is left of them, nor all."""
-    if sweep.find_missed is None or not found.n_crystals:
-        return Purified(bragg=found.bragg[:, :0], spots=found.spots[:0], means=found.means[:0])
-    pieces = sweep.find_missed(sweep.factored, found, beam=beam)
+def _unlike(found: Purified, pieces: Purified) -> tuple[FloatArray, FloatArray]:
+    """Bragg counts and spots of missed pieces that are of no crystal which bends: neither what is left, nor all."""
     n = pieces.n_crystals
     left = crystal_similarity(np.concatenate([pieces.spots, found.spots]))[:n, n:]
     whole = crystal_similarity(np.concatenate([pieces.means, found.means]))[:n, n:]
     new = (left.max(axis=1) < UNLIKE_MISSED) & (whole.max(axis=1) < UNLIKE_WHOLE)
-    return Purified(bragg=pieces.bragg[:, new], spots=pieces.spots[new], means=pieces.means[new])
+    return pieces.bragg[:, new], pieces.spots[new]
 
 
 def _begin(

@@ -63,7 +63,7 @@ def turned_apart(spots: FloatArray, beam: Beam | None, *, gain: float) -> BoolAr
     gains, best = _gains_by_turning(roots, centre)
     for i, j in np.argwhere(gains > gain):
         angles = np.copysign(np.arange(0, FARTHEST + STEP, STEP), best[i, j])
-        alike = np.array([_alike_if_moved(roots[i], _turned(roots[j], angle, centre)) for angle in angles])
+        alike = _alike_if_moved(roots[i], np.stack([_turned(roots[j], angle, centre) for angle in angles]))
         far = np.abs(angles[alike.argmax()]) >= TURNED
         least = alike[np.abs(angles) < TURNED].max() + gain
         apart[i, j] = apart[j, i] = far and alike.max() > max(least, ALIKE)
@@ -128,8 +128,8 @@ def _turned(root: FloatArray, degrees: float, centre: tuple[float, float]) -> Fl
     return np.asarray(found / max(float(np.linalg.norm(found)), np.finfo(np.float32).tiny))
 
 
-def _alike_if_moved(first: FloatArray, second: FloatArray) -> float:
-    """Cosine of patterns (y, x) of unit length where one is moved so that it is largest."""
-    across = np.fft.fft2(first).conj() * np.fft.fft2(second) / first.size
+def _alike_if_moved(first: FloatArray, others: FloatArray) -> FloatArray:
+    """Cosine of a pattern (y, x) with others (n, y, x), of unit length, each moved so that it is largest: (n,)."""
+    across = np.fft.fft2(first).conj() * np.fft.fft2(others) / first.size
     down, right = (np.exp(2j * np.pi * np.outer(MOVED, np.fft.fftfreq(size))) for size in first.shape)
-    return float((down @ across @ right.T).real.max())
+    return np.asarray((down @ across @ right.T).real.max(axis=(1, 2)))

@@ -53,41 +53,30 @@ def find_missed(factored: FactoredMatrix, found: Purified, *, beam: Beam | None)
         view = View.of(factored, rings)
         guess = view.fitted(found.spots[:, rings.allowed])
         rest = _Rest.of(view, guess)
-        pieces = [
-            (rows, *_spots_there(view, guess, rows, rings))
-            for rows in rest.pieces(-(-FEWEST_PROBES // factored.probes_per_row))
-        ]
-        enough = LEAST_COUNTS * float(np.quantile(guess.bragg.sum(axis=1), QUANTILE))
-        kept = [one for one in pieces if one[1].sum() > LEAST_SHARE * one[2].sum() and one[2].sum() > enough]
-        bragg = np.zeros((len(view.scores), len(kept)))
-        for own, (rows, left, _) in zip(bragg.T, kept, strict=True):
-            own[rows] = rest.amount(rows)[rows] * left.sum()
-    shape = (-1, *factored.geometry.pattern_shape)
-    return Purified(
-        bragg=bragg,
-        spots=np.array([left for _, left, _ in kept]).reshape(shape),
-        means=np.array([mean for _, _, mean in kept]).reshape(shape),
-    )
-
-
-def _spots_there(view: View, guess: Guess, rows: IntArray, rings: Rings) -> tuple[FloatArray, FloatArray]:
-    """Spots of what is left in the mean of rows, and of the whole mean."""
-    assert guess.dictionary is not None
-    assert guess.weights is not None
-    mean = view.scores[rows].mean(axis=0) @ view.basis
-    left = mean - guess.weights[rows].mean(axis=0) @ guess.dictionary.entries
-    both = find_spots(images_of(np.stack([left, mean]), rings), rings)
-    return both[0], both[1]
+        pieces = list(rest.pieces(-(-FEWEST_PROBES // factored.probes_per_row)))
+        bragg = np.zeros((len(view.scores), len(pieces)))
+        means: FloatArray = np.zeros((len(pieces), *factored.geometry.pattern_shape))
+        spots = means
+        if pieces:
+            means = view.shown(pieces, rings)
+            spots = find_spots(images_of(np.stack([rest.mean(rows) for rows in pieces]), rings), rings)
+        counts, seen = spots.sum(axis=(1, 2)), means.sum(axis=(1, 2))
+        for own, rows, number in zip(bragg.T, pieces, counts, strict=True):
+            own[rows] = rest.amount(rows)[rows] * number
+    enough = LEAST_COUNTS * float(np.quantile(guess.bragg.sum(axis=1), QUANTILE))
+    kept = (counts > LEAST_SHARE * seen) & (seen > enough)
+    return Purified(bragg=bragg[:, kept], spots=spots[kept], means=means[kept])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Rest:
-    """What a fit leaves of every row, ``left`` (n_rows, r), in a frame of which ``gram`` (r, r) has the products.
+    """What a fit leaves of every row, ``left @ frame``: (n_rows, r), (r, n_allowed). ``gram`` (r, r) is weighted.
 
     ``strength`` (scan_y, scan_x): how much of it neighbouring probes have in common, over what crystals explain.
     """
 
     left: FloatArray
+    frame: FloatArray
     gram: FloatArray
     strength: FloatArray
     material: BoolArray
@@ -99,8 +88,8 @@ class _Rest:
         assert guess.weights is not None
         n, mask = guess.dictionary.n_crystals, view.probe_mask
         left = np.hstack([view.scores, -guess.weights])
-        frame = np.vstack([view.basis, guess.dictionary.entries]) * np.sqrt(view.pixel)
-        gram = frame @ frame.T
+        frame = np.vstack([view.basis, guess.dictionary.entries])
+        gram = (frame * view.pixel) @ frame.T
         common = np.einsum("ri,ri->r", left @ gram, _of_neighbours(left, mask))
         crystals = slice(view.scores.shape[1], view.scores.shape[1] + n)
         weights = guess.weights[:, :n]
@@ -109,6 +98,7 @@ class _Rest:
         seen = spread(np.sqrt(explained + np.maximum(common, 0)), mask, 0)
         return cls(
             left=left,
+            frame=frame,
             gram=gram,
             strength=_smooth(spread(common, mask, 0))
             / _smooth(spread(explained + FLOOR * explained.mean(), mask, 1)),
@@ -146,6 +136,10 @@ class _Rest:
             rows = row[piece]
         return piece
 
+    def mean(self, rows: IntArray) -> FloatArray:
+        """Mean of what is left of some rows, (n_allowed,)."""
+        return np.asarray(self.left[rows].mean(axis=0) @ self.frame)
+
     def amount(self, rows: IntArray) -> FloatArray:
         """How many times the mean of what is left of some rows is left of every row, (n_rows,); at least 0."""
         mean = self.left[rows].mean(axis=0)
@@ -158,10 +152,8 @@ def _of_neighbours(rows: FloatArray, mask: BoolArray) -> FloatArray:
     from scipy.ndimage import uniform_filter  # noqa: PLC0415 - slow import
 
     number = NEIGHBOURS * uniform_filter(mask.astype(float), 3, mode="constant")[mask] - 1
-    found = np.empty_like(rows)
-    for own, column in zip(found.T, rows.T, strict=True):
-        own[:] = NEIGHBOURS * uniform_filter(spread(column, mask, 0), 3, mode="constant")[mask] - column
-    return np.asarray(found / np.maximum(number, 1)[:, None])
+    total = NEIGHBOURS * uniform_filter(spread(rows, mask, 0), (3, 3, 1), mode="constant")[mask]
+    return np.asarray((total - rows) / np.maximum(number, 1)[:, None])
 
 
 def _smooth(image: FloatArray) -> FloatArray:

@@ -75,10 +75,10 @@ class View:
 
     def shown(self, probes: Sequence[IntArray], rings: Rings) -> FloatArray:
         """Find the spots of the means of rows, with all that is of others in them: (n, pattern_y, pattern_x)."""
-        return find_spots(images_of(np.stack([self._mean(rows) for rows in probes]), rings), rings)
+        return find_spots(images_of(self._means(probes), rings), rings)
 
-    def _mean(self, probes: IntArray) -> FloatArray:
-        return np.asarray(self.scores[probes].mean(axis=0) @ self.basis)
+    def _means(self, probes: Sequence[IntArray]) -> FloatArray:
+        return np.stack([self.scores[rows].mean(axis=0) @ self.basis for rows in probes])
 
     def shares(self, bragg: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Share of each crystal in the Bragg counts of every row, (n, n_rows), and where there is specimen."""
@@ -94,9 +94,9 @@ class View:
         """
         share, material = self.shares(guess.bragg)
         probes = self.purest(share, material)
-        means = np.stack([self._alone(guess, i, rows) for i, rows in enumerate(probes)])
-        apart = turned_apart(self.shown(probes, rings), rings.beam, gain=PUREST_GAIN)
-        images = spots_of(means, guess.spots, rings)
+        means = self._means(probes)
+        apart = turned_apart(find_spots(images_of(means, rings), rings), rings.beam, gain=PUREST_GAIN)
+        images = spots_of(_alone(means, guess, probes), guess.spots, rings)
         spots = take_out_others(images, count_pure(share, material), apart)[:, rings.allowed]
         if settled:
             mixed = alone_nowhere(guess.bragg, self.fewest) & ~apart.any(axis=1)
@@ -118,12 +118,18 @@ class View:
         bragg = weights[:, : len(spots)] * dictionary.bragg
         return Guess(bragg=bragg, spots=spots, dictionary=dictionary, weights=weights)
 
-    def _alone(self, guess: Guess, crystal: int, probes: IntArray) -> FloatArray:
-        """Mean over the pure probes of a crystal less what the fit gives to other crystals, (n_allowed,)."""
-        mean = self._mean(probes)
-        if guess.dictionary is None or guess.weights is None:
-            return mean
-        return without_others(mean, guess.weights[probes].mean(axis=0), crystal, guess.dictionary)
+
+def _alone(means: FloatArray, guess: Guess, probes: Sequence[IntArray]) -> FloatArray:
+    """Means over the pure probes of crystals less what the fit gives to other crystals, (n, n_allowed)."""
+    dictionary, weights = guess.dictionary, guess.weights
+    if dictionary is None or weights is None:
+        return means
+    return np.stack(
+        [
+            without_others(mean, weights[rows].mean(axis=0), i, dictionary)
+            for i, (mean, rows) in enumerate(zip(means, probes, strict=True))
+        ]
+    )
 
 
 def count_pure(share: FloatArray, material: BoolArray) -> IntArray:
