@@ -14,10 +14,10 @@ FEWEST_ALONE = 8
 ENOUGH_ALONE = 30
 """Probes that a pattern is the mean of, if a crystal is alone on as many."""
 
-SCALE_NEVER_ALONE = 0.15
+SCALE_NEVER_ALONE = 0.05
 """Relative error of the Bragg counts of a crystal that is alone nowhere: what lies under it stays in it."""
 
-SCALE_PER_PIXEL = 0.1
+SCALE_PER_PIXEL = 0.05
 """The same for all crystals, relative to what single pixels of patterns are off by."""
 
 EVERY = 4

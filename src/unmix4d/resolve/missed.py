@@ -87,8 +87,7 @@ class _Rest:
         assert guess.dictionary is not None
         assert guess.weights is not None
         n, mask = guess.dictionary.n_crystals, view.probe_mask
-        left = np.hstack([view.scores, -guess.weights])
-        frame = np.vstack([view.basis, guess.dictionary.entries])
+        left, frame = view.left_of(guess.weights, guess.dictionary)
         gram = (frame * view.pixel) @ frame.T
         common = np.einsum("ri,ri->r", left @ gram, _of_neighbours(left, mask))
         crystals = slice(view.scores.shape[1], view.scores.shape[1] + n)

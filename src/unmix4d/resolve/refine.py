@@ -21,12 +21,15 @@ from unmix4d.records import (
 )
 from unmix4d.resolve.dictionary import Dictionary
 from unmix4d.resolve.spots import Rings
-from unmix4d.resolve.view import View, images_of, spots_of, without_others
+from unmix4d.resolve.view import Guess, View, images_of, others_of, spots_of
 
 ROUNDS = 3
 ROUNDS_TO_COUNT = 2
 TOGETHER = 256
 STRONGEST = 0.5
+
+WORSE = 1.05
+"""How much more may be left of all probes by patterns of whole areas than by the purest; see decision 0025."""
 
 
 def refine_crystals(
@@ -42,10 +45,10 @@ def refine_crystals(
     """Find the spots of every crystal alone, and fit them with a background to every probe.
 
     The components of a factorization hold parts of their neighbours and of the background. Here the pattern of a
-    crystal is the mean over the probes on which it is nearly alone, without its background and without what other
-    crystals left in it (`take_out_others`). All probes are fitted with these patterns and rings of background, and
-    the purest probes are chosen again: three times, in the low-rank form. One pass fits the weights to the data,
-    and gives the mean pattern of all probes on which a crystal is the strongest.
+    crystal is the mean over the probes on which it is the strongest, or over the purest of them, without its
+    background and without what other crystals left in it. All probes are fitted with these patterns and rings of
+    background, and the probes are chosen again: three times, in the low-rank form. One pass fits the weights to the
+    data, and gives the mean pattern of all probes on which a crystal has half of the Bragg counts.
 
     Parameters
     ----------
@@ -76,7 +79,7 @@ def refine_crystals(
             bragg, spots = _merged(factored, fit, roles)
         else:
             bragg, spots = purified.bragg, purified.spots
-        found = view.cleared(view.improved(bragg, spots, rings, ROUNDS, settled=purified is not None), rings)
+        found = _improved(view, bragg, spots, rings, settled=purified is not None)
     assert found.dictionary is not None
     mixed = alone_nowhere(found.bragg, view.fewest)
     least = SHARE * float(np.quantile(found.bragg.sum(axis=1), QUANTILE)) / factored.probes_per_row
@@ -111,6 +114,19 @@ def purify_crystals(
         found = view.improved(bragg.astype(np.float64), spots, rings, ROUNDS_TO_COUNT, settled=settled)
         means = view.shown(view.purest(*view.shares(found.bragg)), rings)
         return Purified(bragg=found.bragg, spots=images_of(found.spots, rings), means=means)
+
+
+def _improved(view: View, bragg: FloatArray, spots: FloatArray, rings: Rings, *, settled: bool) -> Guess:
+    """Take the patterns of all that a crystal is the strongest on, unless the purest probes explain more.
+
+    Where crystals lie over each other nearly everywhere only the purest tell one from the other. Where they bend
+    the purest are those that look least like a neighbour, and fewer with every round.
+    """
+    whole, purest = (
+        view.cleared(view.improved(bragg, spots, rings, ROUNDS, settled=settled, whole=whole), rings)
+        for whole in (True, False)
+    )
+    return whole if view.unexplained(whole) <= WORSE * view.unexplained(purest) else purest
 
 
 def _merged(factored: FactoredMatrix, fit: Factorization, roles: ComponentRoles) -> tuple[FloatArray, FloatArray]:
@@ -190,12 +206,7 @@ def _fit_data(
         weights += part.weights
         means += part.patterns
     numbers = np.maximum(numbers, 1)[:, None]
-    alone = np.stack(
-        [
-            without_others(mean, own, i, dictionary)
-            for i, (mean, own) in enumerate(zip(means[:, kept] / numbers, weights / numbers, strict=True))
-        ]
-    )
+    alone = means[:, kept] / numbers - others_of(weights / numbers) @ dictionary.entries[:n]
     spots = spots_of(alone, dictionary.entries[:n], rings)
     spots[mixed] = images_of(dictionary.entries[:n][mixed], rings)
     counts = spots.sum(axis=(1, 2), keepdims=True)

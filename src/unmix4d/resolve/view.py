@@ -20,6 +20,12 @@ from unmix4d.resolve.dictionary import (
 )
 from unmix4d.resolve.spots import Rings, find_spots
 
+BELIEVED = 2.0
+"""How many times what others have in a pixel there has to be left of a crystal; see decision 0025."""
+
+LEAST_BELIEVED = 0.25
+"""Share of the counts that are always believed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Guess:
@@ -62,16 +68,23 @@ class View:
             fewest=-(-FEWEST_PURE // factored.probes_per_row),
         )
 
-    def improved(self, bragg: FloatArray, spots: FloatArray, rings: Rings, rounds: int, *, settled: bool) -> Guess:
+    def improved(
+        self, bragg: FloatArray, spots: FloatArray, rings: Rings, rounds: int, *, settled: bool, whole: bool = False
+    ) -> Guess:
         """Improve Bragg counts (n_rows, n) and spots (n, pattern_y, pattern_x) several times."""
         found = Guess(bragg=bragg, spots=spots[:, rings.allowed])
         for _ in range(rounds):
-            found = self.improve(found, rings, settled=settled)
+            found = self.improve(found, rings, settled=settled, whole=whole)
         return found
 
     def purest(self, share: FloatArray, material: BoolArray) -> list[IntArray]:
         """Choose the rows that stand for each crystal."""
         return [purest(own, material, self.fewest) for own in share]
+
+    def strongest(self, share: FloatArray, material: BoolArray) -> list[IntArray]:
+        """Choose all rows on which a crystal is the strongest, and the purest ones."""
+        first = np.where(material, share.argmax(axis=0), -1)
+        return [np.union1d(rows, np.flatnonzero(first == i)) for i, rows in enumerate(self.purest(share, material))]
 
     def shown(self, probes: Sequence[IntArray], rings: Rings) -> FloatArray:
         """Find the spots of the means of rows, with all that is of others in them: (n, pattern_y, pattern_x)."""
@@ -86,18 +99,25 @@ class View:
         material = find_material(spread(total, self.probe_mask, 0), self.probe_mask)[self.probe_mask]
         return np.divide(bragg.T, total, out=np.zeros(bragg.T.shape), where=total > 0), material
 
-    def improve(self, guess: Guess, rings: Rings, *, settled: bool) -> Guess:
-        """Choose pure probes, take their spots, and fit all probes with them.
+    def improve(self, guess: Guess, rings: Rings, *, settled: bool, whole: bool) -> Guess:
+        """Take the spots of each crystal from its purest probes, and fit all probes with them.
+
+        Or from the ``whole`` of the probes on which it is the strongest: the purest are those on which it looks
+        least like the others, a part of a crystal that bends, and a smaller one in every round.
 
         If they are ``settled`` the spots of a crystal that is alone nowhere stay: what is left of others in them
         would grow from round to round. Not so those of a subgrain, which its neighbour may only seem to be in.
         """
         share, material = self.shares(guess.bragg)
-        probes = self.purest(share, material)
+        probes = self.strongest(share, material) if whole else self.purest(share, material)
         means = self._means(probes)
         apart = turned_apart(find_spots(images_of(means, rings), rings), rings.beam, gain=PUREST_GAIN)
-        images = spots_of(_alone(means, guess, probes), guess.spots, rings)
-        spots = take_out_others(images, count_pure(share, material), apart)[:, rings.allowed]
+        others = _others_in(guess, probes)
+        images = spots_of(means - others @ guess.spots, guess.spots, rings)
+        if whole and guess.weights is not None:
+            spots = believed(images[:, rings.allowed], np.where(apart, 0, others) @ guess.spots)
+        else:
+            spots = take_out_others(images, count_pure(share, material), apart)[:, rings.allowed]
         if settled:
             mixed = alone_nowhere(guess.bragg, self.fewest) & ~apart.any(axis=1)
             spots[mixed] = guess.spots[mixed]
@@ -118,18 +138,23 @@ class View:
         bragg = weights[:, : len(spots)] * dictionary.bragg
         return Guess(bragg=bragg, spots=spots, dictionary=dictionary, weights=weights)
 
+    def unexplained(self, guess: Guess) -> float:
+        """Sum of squares that a fit leaves of all rows, pixels weighted, in any unit."""
+        assert guess.dictionary is not None
+        assert guess.weights is not None
+        left, frame = self.left_of(guess.weights, guess.dictionary)
+        return float(np.einsum("ri,ij,rj->", left, (frame * self.pixel) @ frame.T, left, optimize=True))
 
-def _alone(means: FloatArray, guess: Guess, probes: Sequence[IntArray]) -> FloatArray:
-    """Means over the pure probes of crystals less what the fit gives to other crystals, (n, n_allowed)."""
-    dictionary, weights = guess.dictionary, guess.weights
-    if dictionary is None or weights is None:
-        return means
-    return np.stack(
-        [
-            without_others(mean, weights[rows].mean(axis=0), i, dictionary)
-            for i, (mean, rows) in enumerate(zip(means, probes, strict=True))
-        ]
-    )
+    def left_of(self, weights: FloatArray, dictionary: Dictionary) -> tuple[FloatArray, FloatArray]:
+        """Give what a fit leaves of every row as ``left @ frame``: (n_rows, r), (r, n_allowed)."""
+        return np.hstack([self.scores, -weights]), np.vstack([self.basis, dictionary.entries])
+
+
+def _others_in(guess: Guess, probes: Sequence[IntArray]) -> FloatArray:
+    """How many times a fit finds the spots of each other crystal in the mean over some rows: (n, n); 0 unfitted."""
+    if guess.weights is None:
+        return np.zeros((len(probes), len(probes)))
+    return others_of(np.stack([guess.weights[rows].mean(axis=0) for rows in probes]))
 
 
 def count_pure(share: FloatArray, material: BoolArray) -> IntArray:
@@ -137,11 +162,21 @@ def count_pure(share: FloatArray, material: BoolArray) -> IntArray:
     return np.asarray((material & (share >= PURE)).sum(axis=1))
 
 
-def without_others(mean: FloatArray, weights: FloatArray, crystal: int, dictionary: Dictionary) -> FloatArray:
-    """Take what a fit gives to other crystals out of a mean pattern (n_allowed,)."""
-    others = weights[: dictionary.n_crystals].copy()
-    others[crystal] = 0
-    return np.asarray(mean - others @ dictionary.entries[: dictionary.n_crystals])
+def others_of(weights: FloatArray) -> FloatArray:
+    """Weights (n, m) of n crystals' means, of which the first are those of crystals: (n, n), but for their own."""
+    others = weights[:, : len(weights)].copy()
+    np.fill_diagonal(others, 0)
+    return others
+
+
+def believed(spots: FloatArray, taken: FloatArray) -> FloatArray:
+    """Keep of spots (n, n_allowed) what is much more than what was taken off there of other crystals.
+
+    A crystal's spots are not the same all over it: where many counts of another one were taken off, some are left.
+    """
+    kept = np.where(spots < BELIEVED * taken, 0, spots)
+    enough = kept.sum(axis=1) >= LEAST_BELIEVED * spots.sum(axis=1)
+    return np.where(enough[:, None], kept, spots)
 
 
 def spots_of(means: FloatArray, known: FloatArray, rings: Rings) -> FloatArray:

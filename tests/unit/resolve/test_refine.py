@@ -9,7 +9,10 @@ from unmix4d.execute import Serial, Threads
 from unmix4d.maps.clusters import cluster_map
 from unmix4d.maps.overlap import overlap_map
 from unmix4d.records import Beam, ComponentRoles, FactoredMatrix, Factorization, Geometry, PatternMatrix, Purified
+from unmix4d.resolve import refine as resolve
 from unmix4d.resolve.refine import refine_crystals
+from unmix4d.resolve.spots import Rings
+from unmix4d.resolve.view import Guess, View, believed
 
 SIDE = 32
 BEAM = Beam(center=(15.5, 15.5), radius=2.0)
@@ -162,6 +165,60 @@ def test_a_pattern_that_was_purified_and_is_alone_nowhere_is_not_taken_from_its_
     assert cosine(crystals.spots[1], known.spots[1]) == pytest.approx(1)
     assert cosine(crystals.patterns[1], known.spots[1]) == pytest.approx(1)
     assert cosine(crystals.patterns[0], spots(0)) > 0.98
+
+
+def bends():
+    """One crystal, then another that lights up other spots in its second half: shares (3, 16, 40) of spots."""
+    halves = np.zeros((3, 16, 40))
+    halves[0, :, :20] = halves[1, :, 20:30] = halves[2, :, 30:] = 1
+    return halves
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_crystal_that_bends_is_taken_where_it_is_the_strongest_and_not_where_it_is_purest(whole):
+    halves = bends()
+    matrix, factored, _, _ = case(halves, leak=0.0)
+    rings = Rings.about(BEAM, matrix.pixel_mask)
+    looks = np.stack([halves[0] + 0.3 * halves[2], halves[1] + 0.7 * halves[2]])  # as the first half's spots say
+    known = np.stack([spots(0), spots(1)])[:, rings.allowed]
+    guess = Guess(bragg=COUNTS * looks.reshape(2, -1).T, spots=known)
+    found = View.of(factored, rings).improve(guess, rings, settled=False, whole=whole)
+    image = np.zeros((SIDE, SIDE))
+    image[rings.allowed] = found.spots[1]
+    assert (cosine(image, spots(1) + spots(2)) > 0.98) == whole
+    assert (cosine(image, spots(1)) > 0.98) != whole
+
+
+@pytest.mark.parametrize(("worse", "all_of_it"), [(resolve.WORSE, True), (np.inf, True), (0.0, False)])
+def test_of_both_ways_that_is_taken_which_explains_the_scan(worse, all_of_it, monkeypatch):
+    halves = bends()
+    matrix, factored, fit, roles = case(halves, leak=0.0)
+    looks = np.stack([halves[0] + 0.3 * halves[2], halves[1] + 0.7 * halves[2]])
+    known = Purified(
+        bragg=COUNTS * looks.reshape(2, -1).T,
+        spots=COUNTS * np.array([spots(0), spots(1)]),
+        means=COUNTS * np.array([spots(0), spots(1)]),
+    )
+    monkeypatch.setattr(resolve, "WORSE", worse)
+    found = refine_crystals(matrix, factored, fit, roles, beam=BEAM, executor=Serial(), purified=known)
+    assert (cosine(found.spots[1], spots(1) + spots(2)) > 0.98) == all_of_it
+
+
+def test_what_a_fit_leaves_is_what_it_says():
+    matrix, factored, _, _ = case(shares_along_a_boundary(2))
+    rings = Rings.about(BEAM, matrix.pixel_mask)
+    view = View.of(factored, rings)
+    fit = view.fitted(COUNTS * np.stack([spots(0), spots(1)])[:, rings.allowed])
+    left = view.scores @ view.basis - fit.weights @ fit.dictionary.entries
+    assert view.unexplained(fit) == pytest.approx((left**2 * view.pixel).sum(), rel=1e-9)
+
+
+def test_what_is_left_where_much_was_taken_off_is_not_believed():
+    left = np.array([[5.0, 1.0, 0.0, 3.0], [1.0, 1.0, 1.0, 0.0]])
+    taken = np.array([[2.0, 1.0, 1.0, 0.0], [9.0, 9.0, 0.1, 0.0]])
+    np.testing.assert_array_equal(believed(left, taken)[0], [5, 0, 0, 3])
+    np.testing.assert_array_equal(believed(left, taken)[1], [0, 0, 1, 0])
+    np.testing.assert_array_equal(believed(left, taken + 9)[1], left[1])  # nothing would be left
 
 
 def test_one_crystal_has_all_bragg_counts():
