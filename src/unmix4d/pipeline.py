@@ -105,7 +105,7 @@ def run(scan: Scan, settings: Settings, *, progress: Progress = silent, keeper: 
         fit = sweep.fits[decision.k]
         with watch.stage("resolve"):
             counted = watch.counting("resolve", pool, matrix.n_blocks)
-            crystals = _resolve(sweep, decision, settings, prepared.survey, counted)
+            crystals = _resolve(sweep, decision, settings, filtered, counted)
         with watch.stage("map"):
             clusters = cluster_map(fit, decision.roles[decision.k], crystals)
         raw = _unfiltered(filtered, matrix, mask, settings)
@@ -272,13 +272,19 @@ def _decide(sweep: Sweep, settings: Settings, survey: Survey, pool: Executor) ->
 
 
 def _resolve(
-    sweep: Sweep, decision: Decision, settings: Settings, survey: Survey, pool: Executor
+    sweep: Sweep, decision: Decision, settings: Settings, filtered: Filtered, pool: Executor
 ) -> Crystals | None:
     if settings.crystals == "merged":
         return None
-    fit, roles, known = sweep.fits[decision.k], decision.roles[decision.k], decision.purified
     return refine_crystals(
-        sweep.matrix, sweep.factored, fit, roles, beam=survey.beam, executor=pool, purified=known
+        sweep.matrix,
+        sweep.factored,
+        sweep.fits[decision.k],
+        decision.roles[decision.k],
+        beam=filtered.prepared.survey.beam,
+        executor=pool,
+        purified=decision.purified,
+        redrawn=filtered.spots is not None,
     )
 
 

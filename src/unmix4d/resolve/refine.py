@@ -41,6 +41,7 @@ def refine_crystals(
     beam: Beam | None,
     executor: Executor,
     purified: Purified | None = None,
+    redrawn: bool = False,
 ) -> Crystals | None:
     """Find the spots of every crystal alone, and fit them with a background to every probe.
 
@@ -63,6 +64,9 @@ def refine_crystals(
         For the pass over the data.
     purified : Purified or None
         To begin with; the components of each crystal if there is none.
+    redrawn : bool
+        Patterns were drawn from the spots that were found in each: those of the weaker crystal are often missing,
+        so that means are no sums, and the purest probes alone are taken.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def refine_crystals(
             bragg, spots = _merged(factored, fit, roles)
         else:
             bragg, spots = purified.bragg, purified.spots
-        found = _improved(view, bragg, spots, rings, settled=purified is not None)
+        found = _improved(view, bragg, spots, rings, settled=purified is not None, redrawn=redrawn)
     assert found.dictionary is not None
     mixed = alone_nowhere(found.bragg, view.fewest)
     least = SHARE * float(np.quantile(found.bragg.sum(axis=1), QUANTILE)) / factored.probes_per_row
@@ -116,16 +120,22 @@ def purify_crystals(
         return Purified(bragg=found.bragg, spots=images_of(found.spots, rings), means=means)
 
 
-def _improved(view: View, bragg: FloatArray, spots: FloatArray, rings: Rings, *, settled: bool) -> Guess:
+def _improved(
+    view: View, bragg: FloatArray, spots: FloatArray, rings: Rings, *, settled: bool, redrawn: bool
+) -> Guess:
     """Take the patterns of all that a crystal is the strongest on, unless the purest probes explain more.
 
     Where crystals lie over each other nearly everywhere only the purest tell one from the other. Where they bend
     the purest are those that look least like a neighbour, and fewer with every round.
     """
-    whole, purest = (
-        view.cleared(view.improved(bragg, spots, rings, ROUNDS, settled=settled, whole=whole), rings)
-        for whole in (True, False)
-    )
+
+    def patterns(*, whole: bool) -> Guess:
+        return view.cleared(view.improved(bragg, spots, rings, ROUNDS, settled=settled, whole=whole), rings)
+
+    purest = patterns(whole=False)
+    if redrawn:
+        return purest
+    whole = patterns(whole=True)
     return whole if view.unexplained(whole) <= WORSE * view.unexplained(purest) else purest
 
 

@@ -189,8 +189,11 @@ def test_a_crystal_that_bends_is_taken_where_it_is_the_strongest_and_not_where_i
     assert (cosine(image, spots(1)) > 0.98) != whole
 
 
-@pytest.mark.parametrize(("worse", "all_of_it"), [(resolve.WORSE, True), (np.inf, True), (0.0, False)])
-def test_of_both_ways_that_is_taken_which_explains_the_scan(worse, all_of_it, monkeypatch):
+@pytest.mark.parametrize(
+    ("worse", "redrawn", "all_of_it"),
+    [(resolve.WORSE, False, True), (np.inf, False, True), (0.0, False, False), (np.inf, True, False)],
+)
+def test_of_both_ways_that_is_taken_which_explains_the_scan(worse, redrawn, all_of_it, monkeypatch):
     halves = bends()
     matrix, factored, fit, roles = case(halves, leak=0.0)
     looks = np.stack([halves[0] + 0.3 * halves[2], halves[1] + 0.7 * halves[2]])
@@ -200,7 +203,8 @@ def test_of_both_ways_that_is_taken_which_explains_the_scan(worse, all_of_it, mo
         means=COUNTS * np.array([spots(0), spots(1)]),
     )
     monkeypatch.setattr(resolve, "WORSE", worse)
-    found = refine_crystals(matrix, factored, fit, roles, beam=BEAM, executor=Serial(), purified=known)
+    how = {"beam": BEAM, "executor": Serial(), "purified": known, "redrawn": redrawn}
+    found = refine_crystals(matrix, factored, fit, roles, **how)
     assert (cosine(found.spots[1], spots(1) + spots(2)) > 0.98) == all_of_it
 
 
