@@ -284,7 +284,7 @@ def _resolve(
         beam=filtered.prepared.survey.beam,
         executor=pool,
         purified=decision.purified,
-        redrawn=filtered.spots is not None,
+        redrawn=filtered.redrawn,
     )
 
 
@@ -356,7 +356,7 @@ def _overlap(
         mean_pattern=filtered.prepared.survey.mean_pattern,
         executor=pool,
         filtered=matrix,
-        redrawn=filtered.spots is not None,
+        redrawn=filtered.redrawn,
         line=settings.trajectory,
     )
     weights = clusters.crystal_weights if mixing is None else mixing.weights

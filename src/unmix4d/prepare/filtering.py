@@ -24,6 +24,11 @@ class Filtered:
     filter: Filter
     spots: SpotTable | None = None
 
+    @property
+    def redrawn(self) -> bool:
+        """Patterns are drawn anew from these spots."""
+        return self.spots is not None
+
 
 def apply_filter(
     prepared: Prepared, name: str, settings: Mapping[str, Any], *, executor: Executor, keeper: Keeper

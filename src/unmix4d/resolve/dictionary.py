@@ -25,6 +25,9 @@ OWN_TIMES = 4.0
 MOST_CLEARED = 0.25
 ROUNDS = 100
 
+BELIEVED = 2.0
+"""How many times what others have in a pixel there has to be left of a crystal; see decision 0025."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dictionary:
@@ -139,6 +142,16 @@ def take_out_others(spots: FloatArray, n_pure: IntArray, apart: BoolArray) -> Fl
         alone[i] = own.reshape(alone[i].shape)
         donors[i] = _Donor.of(alone[i])
     return alone
+
+
+def believed(spots: FloatArray, taken: FloatArray) -> FloatArray:
+    """Keep of spots (n, n_allowed) what is much more than what was taken off there of other crystals.
+
+    A crystal's spots are not the same all over it: where many counts of another one were taken off, some are left.
+    """
+    kept = np.where(spots < BELIEVED * taken, 0, spots)
+    enough = kept.sum(axis=1) >= LEAST_LEFT * spots.sum(axis=1)
+    return np.where(enough[:, None], kept, spots)
 
 
 def clear_of_others(spots: FloatArray, means: FloatArray, n_pure: IntArray, apart: BoolArray) -> FloatArray:

@@ -84,10 +84,9 @@ class _Rest:
 
     @classmethod
     def of(cls, view: View, guess: Guess) -> "_Rest":
-        assert guess.dictionary is not None
         assert guess.weights is not None
-        n, mask = guess.dictionary.n_crystals, view.probe_mask
-        left, frame = view.left_of(guess.weights, guess.dictionary)
+        n, mask = len(guess.spots), view.probe_mask
+        left, frame = view.left_of(guess)
         gram = (frame * view.pixel) @ frame.T
         common = np.einsum("ri,ri->r", left @ gram, _of_neighbours(left, mask))
         crystals = slice(view.scores.shape[1], view.scores.shape[1] + n)

@@ -14,17 +14,12 @@ from unmix4d.resolve.dictionary import (
     FEWEST_PURE,
     PURE,
     Dictionary,
+    believed,
     clear_of_others,
     purest,
     take_out_others,
 )
 from unmix4d.resolve.spots import Rings, find_spots
-
-BELIEVED = 2.0
-"""How many times what others have in a pixel there has to be left of a crystal; see decision 0025."""
-
-LEAST_BELIEVED = 0.25
-"""Share of the counts that are always believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -140,14 +135,14 @@ class View:
 
     def unexplained(self, guess: Guess) -> float:
         """Sum of squares that a fit leaves of all rows, pixels weighted, in any unit."""
-        assert guess.dictionary is not None
-        assert guess.weights is not None
-        left, frame = self.left_of(guess.weights, guess.dictionary)
+        left, frame = self.left_of(guess)
         return float(np.einsum("ri,ij,rj->", left, (frame * self.pixel) @ frame.T, left, optimize=True))
 
-    def left_of(self, weights: FloatArray, dictionary: Dictionary) -> tuple[FloatArray, FloatArray]:
+    def left_of(self, guess: Guess) -> tuple[FloatArray, FloatArray]:
         """Give what a fit leaves of every row as ``left @ frame``: (n_rows, r), (r, n_allowed)."""
-        return np.hstack([self.scores, -weights]), np.vstack([self.basis, dictionary.entries])
+        assert guess.dictionary is not None
+        assert guess.weights is not None
+        return np.hstack([self.scores, -guess.weights]), np.vstack([self.basis, guess.dictionary.entries])
 
 
 def _others_in(guess: Guess, probes: Sequence[IntArray]) -> FloatArray:
@@ -167,16 +162,6 @@ def others_of(weights: FloatArray) -> FloatArray:
     others = weights[:, : len(weights)].copy()
     np.fill_diagonal(others, 0)
     return others
-
-
-def believed(spots: FloatArray, taken: FloatArray) -> FloatArray:
-    """Keep of spots (n, n_allowed) what is much more than what was taken off there of other crystals.
-
-    A crystal's spots are not the same all over it: where many counts of another one were taken off, some are left.
-    """
-    kept = np.where(spots < BELIEVED * taken, 0, spots)
-    enough = kept.sum(axis=1) >= LEAST_BELIEVED * spots.sum(axis=1)
-    return np.where(enough[:, None], kept, spots)
 
 
 def spots_of(means: FloatArray, known: FloatArray, rings: Rings) -> FloatArray:

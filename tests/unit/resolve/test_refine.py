@@ -10,9 +10,10 @@ from unmix4d.maps.clusters import cluster_map
 from unmix4d.maps.overlap import overlap_map
 from unmix4d.records import Beam, ComponentRoles, FactoredMatrix, Factorization, Geometry, PatternMatrix, Purified
 from unmix4d.resolve import refine as resolve
+from unmix4d.resolve.dictionary import believed
 from unmix4d.resolve.refine import refine_crystals
 from unmix4d.resolve.spots import Rings
-from unmix4d.resolve.view import Guess, View, believed
+from unmix4d.resolve.view import Guess, View
 
 SIDE = 32
 BEAM = Beam(center=(15.5, 15.5), radius=2.0)
@@ -168,20 +169,23 @@ def test_a_pattern_that_was_purified_and_is_alone_nowhere_is_not_taken_from_its_
 
 
 def bends():
-    """One crystal, then another that lights up other spots in its second half: shares (3, 16, 40) of spots."""
+    """One crystal, then another that lights up other spots in its second half: shares (3, 16, 40) of spots.
+
+    And both as they look by the spots of the first half alone.
+    """
     halves = np.zeros((3, 16, 40))
     halves[0, :, :20] = halves[1, :, 20:30] = halves[2, :, 30:] = 1
-    return halves
+    looks = np.stack([halves[0] + 0.3 * halves[2], halves[1] + 0.7 * halves[2]])
+    pure = COUNTS * np.array([spots(0), spots(1)])
+    return halves, Purified(bragg=COUNTS * looks.reshape(2, -1).T, spots=pure, means=pure)
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_crystal_that_bends_is_taken_where_it_is_the_strongest_and_not_where_it_is_purest(whole):
-    halves = bends()
+    halves, known = bends()
     matrix, factored, _, _ = case(halves, leak=0.0)
     rings = Rings.about(BEAM, matrix.pixel_mask)
-    looks = np.stack([halves[0] + 0.3 * halves[2], halves[1] + 0.7 * halves[2]])  # as the first half's spots say
-    known = np.stack([spots(0), spots(1)])[:, rings.allowed]
-    guess = Guess(bragg=COUNTS * looks.reshape(2, -1).T, spots=known)
+    guess = Guess(bragg=known.bragg, spots=known.spots[:, rings.allowed])
     found = View.of(factored, rings).improve(guess, rings, settled=False, whole=whole)
     image = np.zeros((SIDE, SIDE))
     image[rings.allowed] = found.spots[1]
@@ -194,14 +198,8 @@ def test_a_crystal_that_bends_is_taken_where_it_is_the_strongest_and_not_where_i
     [(resolve.WORSE, False, True), (np.inf, False, True), (0.0, False, False), (np.inf, True, False)],
 )
 def test_of_both_ways_that_is_taken_which_explains_the_scan(worse, redrawn, all_of_it, monkeypatch):
-    halves = bends()
+    halves, known = bends()
     matrix, factored, fit, roles = case(halves, leak=0.0)
-    looks = np.stack([halves[0] + 0.3 * halves[2], halves[1] + 0.7 * halves[2]])
-    known = Purified(
-        bragg=COUNTS * looks.reshape(2, -1).T,
-        spots=COUNTS * np.array([spots(0), spots(1)]),
-        means=COUNTS * np.array([spots(0), spots(1)]),
-    )
     monkeypatch.setattr(resolve, "WORSE", worse)
     how = {"beam": BEAM, "executor": Serial(), "purified": known, "redrawn": redrawn}
     found = refine_crystals(matrix, factored, fit, roles, **how)
